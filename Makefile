@@ -1,0 +1,74 @@
+# One verb each. `make repro` and `make test` are all that a fresh machine with Python and make needs.
+#
+#   make repro [RECIPE=file] [SET="a.b=value c.d=value"] [STAGE=name]   the pipeline; empty means unset
+#   make GPU=1 ...                                                      with the GPU lock
+PYTHON ?= python3
+PORT ?= 5000
+LOCK := $(if $(GPU),gpu,cpu)
+READY := .venv/$(LOCK).ready
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export RECIPE SET STAGE
+# Where it is set no byte-code is kept, and TensorFlow takes 10 s to import instead of 3.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: repro test check format ui deps lock clean env
+.DEFAULT_GOAL := repro
+
+repro: $(READY)
+	@python -m landscribe.repro --recipe "$$RECIPE" --set "$$SET" --stage "$$STAGE"
+
+test: $(READY)
+	coverage erase
+	coverage run -m pytest
+	coverage combine --quiet
+	coverage report
+
+check: $(READY)
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+format: $(READY)
+	ruff check --fix .
+	ruff format .
+
+ui: $(READY)
+	@echo "MLflow UI: http://127.0.0.1:$(PORT)  (Ctrl-C ends it)"
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true mlflow server --workers 1 \
+		--host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+
+# The code that each stage reaches, written into dvc.yaml.
+deps: $(READY)
+	python -m tests.closure
+
+# Pinned for Python 3.11 to 3.13 on every platform; no index is named, so that a mirror serves as well.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+		--extra dev pyproject.toml -o requirements/cpu.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+		--extra dev --extra gpu pyproject.toml -o requirements/gpu.txt
+
+env: $(READY)
+
+$(READY): requirements/$(LOCK).txt pyproject.toml
+	@$(PYTHON) -c "import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
+		'expected Python 3.11 to 3.13; received %d.%d. Name one: make PYTHON=python3.12 ...' % sys.version_info[:2])"
+	rm -f .venv/*.ready
+	@if command -v uv >/dev/null; then \
+		uv venv --quiet --allow-existing --python "$(PYTHON)" .venv && \
+		uv pip install --quiet --python .venv --require-hashes --compile-bytecode -r requirements/$(LOCK).txt && \
+		uv pip install --quiet --python .venv --no-deps --no-build-isolation -e .; \
+	else \
+		$(PYTHON) -m venv .venv && \
+		.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes \
+			-r requirements/$(LOCK).txt && \
+		.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && \
+		{ .venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null || true; }; \
+	fi
+	@touch $@
+
+# What the pipeline made and what tools cached; runs and registry (mlflow.db, mlartifacts) and .venv stay.
+clean:
+	rm -rf data search models scores reports metrics .landscribe .dvc/cache .dvc/tmp dvc.lock dvc_plots
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.* htmlcov

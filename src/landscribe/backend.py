@@ -1,0 +1,34 @@
+"""TensorFlow and Keras, imported without their noise: `from landscribe.backend import keras, tf`.
+
+Their C++ layers write a dozen lines to file descriptor 2 while they load (CPU features, missing CUDA drivers) that no
+log level silences; a user who sees them looks for a mistake that is not there.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # later lines of the same kind; errors still show
+
+with _silent_stderr():
+    import keras
+    import tensorflow as tf
+
+    tf.config.list_physical_devices()  # the first look for a GPU writes too
+
+__all__ = ["keras", "tf"]

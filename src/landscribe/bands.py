@@ -1,0 +1,59 @@
+"""Bands by name: resolution, native size and dtype of Sentinel-2, Sentinel-1 and image bands.
+
+Sentinel-2 level 2A carries 12 bands (no B10); native sizes are those of a 1.2 km BigEarthNet patch
+(https://bigearth.net). Sentinel-1 is sigma0 in dB at 10 m.
+"""
+
+from dataclasses import dataclass
+
+from landscribe.errors import ParamsError, did_you_mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """One band.
+
+    Attributes:
+        name: as in the file names of the archive.
+        resolution_m: ground sampling distance, metres; None for images of unknown scale.
+        size_px: native rows and columns of a patch; None where `convert.image_size_px` decides.
+        dtype: dtype of the stored values; None where the images decide (uint8 or uint16).
+    """
+
+    name: str
+    resolution_m: int | None
+    size_px: int | None
+    dtype: str | None
+
+
+def _s2(name: str, resolution_m: int) -> Band:
+    return Band(name=name, resolution_m=resolution_m, size_px=1200 // resolution_m, dtype="uint16")
+
+
+S2_BANDS: dict[str, Band] = {
+    name: _s2(name, resolution_m)
+    for name, resolution_m in {
+        "B01": 60, "B02": 10, "B03": 10, "B04": 10, "B05": 20, "B06": 20,
+        "B07": 20, "B08": 10, "B8A": 20, "B09": 60, "B11": 20, "B12": 20,
+    }.items()
+}  # fmt: skip
+
+S1_BANDS: dict[str, Band] = {
+    name: Band(name=name, resolution_m=10, size_px=120, dtype="float32") for name in ("VV", "VH")
+}
+
+IMAGE_BANDS: dict[str, Band] = {
+    name: Band(name=name, resolution_m=None, size_px=None, dtype=None) for name in ("R", "G", "B")
+}
+
+BANDS: dict[str, Band] = {**S2_BANDS, **S1_BANDS, **IMAGE_BANDS}
+
+
+def check_bands(names: list[str], allowed: dict[str, Band], where: str) -> None:
+    """Raise `ParamsError` unless `names` is a non-empty list of distinct names out of `allowed`."""
+    for name in names:
+        if name not in allowed:
+            hint = did_you_mean(name, allowed)
+            raise ParamsError(f"{where}: expected bands out of {', '.join(allowed)}; received '{name}'.{hint}")
+    if not names or len(set(names)) != len(names):
+        raise ParamsError(f"{where}: expected one or more distinct bands; received {names}.")

@@ -1,0 +1,75 @@
+"""The command `landscribe`: demo, predict, promote, rollback."""
+
+import argparse
+import os
+from pathlib import Path
+
+from landscribe.demo import DemoConfig, write_demo_archive
+from landscribe.errors import LandscribeError, run_or_exit
+from landscribe.params import find_repository, parse_section, read_params
+from landscribe.tracking.config import RegisterConfig
+
+
+def main() -> None:
+    """Run the command line; exit 0 when done, 1 when refused or wrong."""
+    arguments = _make_parser().parse_args()
+    run_or_exit(lambda: arguments.run(arguments))
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="landscribe", description="Multi-label land cover of satellite patches.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    demo = commands.add_parser("demo", help="write a synthetic archive in the layout of BigEarthNet v1")
+    demo.add_argument("out", type=Path, metavar="FOLDER", help="folder to make")
+    demo.add_argument("--num-patches", type=int, default=200)
+    demo.add_argument("--num-tiles", type=int, default=4)
+    demo.add_argument("--seed", type=int, default=0)
+    demo.set_defaults(run=_run_demo)
+    predict = commands.add_parser("predict", help="label new patches with a registered model")
+    predict.add_argument("path", type=Path, metavar="PATH", help="patch folder, image, or a folder of them")
+    predict.add_argument("--model", required=True, metavar="URI", help="e.g. models:/landscribe@champion")
+    predict.add_argument("--out", required=True, type=Path, metavar="FILE", help=".csv or .parquet")
+    predict.add_argument("--s1-root", type=Path, metavar="FOLDER", help="Sentinel-1 twins, if the model takes them")
+    predict.set_defaults(run=_run_predict)
+    promote = commands.add_parser("promote", help="make the challenger the champion, if it is better")
+    promote.add_argument("--force", metavar="REASON", help="promote all the same, and record why")
+    promote.set_defaults(run=_run_promote)
+    rollback = commands.add_parser("rollback", help="make the previous champion the champion again")
+    rollback.set_defaults(run=_run_rollback)
+    return parser
+
+
+def _run_demo(arguments: argparse.Namespace) -> None:
+    try:
+        config = DemoConfig(num_patches=arguments.num_patches, num_tiles=arguments.num_tiles, seed=arguments.seed)
+    except ValueError as error:
+        raise LandscribeError(" ".join(str(error).split())) from error
+    write_demo_archive(config, arguments.out)
+
+
+def _run_predict(arguments: argparse.Namespace) -> None:
+    from landscribe.inference.patches import check_out_path, predict_path, write_predictions
+    from landscribe.tracking.registry import load_served
+
+    check_out_path(arguments.out)
+    table = predict_path(arguments.path, load_served(arguments.model), arguments.s1_root)
+    write_predictions(table, arguments.out)
+    print(f"{len(table)} patches labelled: {arguments.out}")  # noqa: T201
+
+
+def _run_promote(arguments: argparse.Namespace) -> None:
+    from landscribe.tracking.promotion import promote
+
+    print(promote(_read_model_name(), arguments.force))  # noqa: T201
+
+
+def _run_rollback(arguments: argparse.Namespace) -> None:
+    from landscribe.tracking.promotion import rollback
+
+    print(rollback(_read_model_name()))  # noqa: T201
+
+
+def _read_model_name() -> str:
+    """Return the registered model of params.yaml: the command works from any folder of the repository."""
+    os.environ.setdefault("DVC_ROOT", str(find_repository()))
+    return parse_section(read_params(find_repository() / "params.yaml"), "register", RegisterConfig).model_name

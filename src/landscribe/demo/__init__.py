@@ -1,0 +1,17 @@
+"""A synthetic BigEarthNet v1 / MM archive in the real layout, to try the whole pipeline without a download.
+
+    granules    where and when: tiles, cells, names, metadata
+    terrain     shapes: smooth noise, parcels, winding lines
+    layout      which CLC class lies where in a patch
+    materials   spectra, backscatter and phenology
+    covers      how each class looks from above
+    sensor      what the satellites deliver
+    geotiff     one band as a file
+    writer      patches as folders
+
+Every number is drawn; nothing was measured. A score on it says that the pipeline works, nothing about any model.
+"""
+
+from landscribe.demo.writer import DemoConfig, write_demo_archive
+
+__all__ = ["DemoConfig", "write_demo_archive"]

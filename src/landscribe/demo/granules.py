@@ -1,0 +1,179 @@
+"""Where and when the synthetic patches lie: granules, cells of a granule, names and metadata of both twins."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import numpy as np
+
+Biome = Literal["continental", "atlantic", "boreal", "mediterranean", "alpine"]
+Season = Literal["spring", "summer", "autumn", "winter", "dry"]
+
+PATCH_SIZE_M = 1200
+CELLS_PER_SIDE = 91  # a 109.8 km tile holds 91 whole patches a side; the real names go from 0 to 90
+_SCATTER_CELLS = 6.0  # patches fill a loose cluster, so that some have neighbours and some have none
+
+
+@dataclass(frozen=True, kw_only=True)
+class Granule:
+    """One MGRS tile at one acquisition.
+
+    Attributes:
+        tile: MGRS code, e.g. "33UUP".
+        corner_km: easting and northing of the tile's upper left corner on the 100 km grid.
+        orbit: relative orbit of the Sentinel-2 product.
+        s2_time: of the acquisition.
+        s2_clock: as in the patch names; the real archive drops the leading zero of the hour in some granules.
+        s1_time: of the Sentinel-1 twin.
+        biome: decides which classes occur.
+        season: decides the phenology.
+    """
+
+    tile: str
+    corner_km: tuple[int, int]
+    orbit: int
+    mission: str
+    s2_time: datetime
+    s2_clock: str
+    s1_time: datetime
+    biome: Biome
+    season: Season
+
+    @property
+    def zone(self) -> int:
+        """UTM zone."""
+        return int(self.tile[:2])
+
+
+def _granule(
+    tile: str, corner_km: tuple[int, int], orbit: int, s2: str, s1: str, biome: Biome, season: Season
+) -> Granule:
+    mission, date, clock = s2[:3], s2[4:12], s2[13:]
+    return Granule(
+        tile=tile,
+        corner_km=corner_km,
+        orbit=orbit,
+        mission=mission,
+        s2_time=datetime.strptime(date + clock.zfill(6), "%Y%m%d%H%M%S"),
+        s2_clock=clock,
+        s1_time=datetime.strptime(s1, "%Y%m%dT%H%M%S"),
+        biome=biome,
+        season=season,
+    )
+
+
+# Real tiles of BigEarthNet's ten countries and dates of its year (June 2017 to May 2018). The first four pairs of
+# tile and time are those of real patches; the others are plausible.
+GRANULES: tuple[Granule, ...] = (
+    _granule("33UUP", (300, 5400), 22, "S2A_20170613T101031", "20170613T165043", "continental", "summer"),
+    _granule("29SND", (500, 4400), 37, "S2A_20171221T112501", "20171221T064238", "mediterranean", "winter"),
+    _granule("35VPK", (600, 7000), 136, "S2B_20170924T93020", "20170925T043256", "boreal", "autumn"),
+    _granule("29UPU", (600, 5900), 80, "S2A_20170617T113321", "20170617T064724", "atlantic", "summer"),
+    _granule("34TDR", (400, 5100), 36, "S2B_20180502T093039", "20180503T164147", "continental", "spring"),
+    _granule("29SNB", (500, 4200), 37, "S2B_20170818T112109", "20170818T064311", "mediterranean", "dry"),
+    _granule("32TMT", (400, 5200), 108, "S2B_20170906T101019", "20170906T053418", "alpine", "autumn"),
+    _granule("31UFS", (600, 5700), 8, "S2B_20180506T105029", "20180506T173221", "continental", "spring"),
+    _granule("29UNV", (500, 6000), 123, "S2A_20180225T114351", "20180225T065027", "atlantic", "winter"),
+    _granule("34VER", (500, 6400), 36, "S2A_20170701T093031", "20170702T045012", "boreal", "summer"),
+    _granule("33TWN", (500, 5300), 122, "S2A_20170905T95032", "20170905T164909", "alpine", "summer"),
+    _granule("34TEQ", (500, 5000), 136, "S2A_20171208T093351", "20171209T163322", "continental", "winter"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One patch on the grid of its granule."""
+
+    granule: Granule
+    column: int
+    row: int
+
+    @property
+    def patch_id(self) -> str:
+        """Name of the Sentinel-2 patch."""
+        granule = self.granule
+        date = granule.s2_time.strftime("%Y%m%d")
+        return f"{granule.mission}_MSIL2A_{date}T{granule.s2_clock}_{self.column}_{self.row}"
+
+    @property
+    def s1_patch_id(self) -> str:
+        """Name of the Sentinel-1 twin."""
+        time = self.granule.s1_time.strftime("%Y%m%dT%H%M%S")
+        return f"S1A_IW_GRDH_1SDV_{time}_{self.granule.tile}_{self.column}_{self.row}"
+
+    @property
+    def left_m(self) -> int:
+        """Easting of the left edge; tiles start on the 60 m grid, at or before their 100 km line."""
+        return self.granule.corner_km[0] * 1000 // 60 * 60 + self.column * PATCH_SIZE_M
+
+    @property
+    def top_m(self) -> int:
+        """Northing of the upper edge; tiles start on the 60 m grid, at or beyond their 100 km line."""
+        return -(-self.granule.corner_km[1] * 1000 // 60) * 60 - self.row * PATCH_SIZE_M
+
+
+def place_patch(seed: int, number: int, num_tiles: int) -> Place:
+    """Return the place of patch `number`; patches take turns among the first `num_tiles` granules."""
+    tile, turn = number % num_tiles, number // num_tiles
+    cell = _order_cells(seed, tile)[turn]
+    return Place(granule=GRANULES[tile], column=cell % CELLS_PER_SIDE, row=cell // CELLS_PER_SIDE)
+
+
+@functools.cache
+def _order_cells(seed: int, tile: int) -> tuple[int, ...]:
+    rng = np.random.default_rng([seed, tile, 1])
+    column, row = np.meshgrid(np.arange(CELLS_PER_SIDE), np.arange(CELLS_PER_SIDE))
+    centre = rng.integers(15, 76, 2)
+    distance = np.maximum(np.abs(column - centre[0]), np.abs(row - centre[1]))
+    order = np.argsort(distance.ravel() + rng.uniform(0, _SCATTER_CELLS, column.size), kind="stable")
+    return tuple(order.tolist())
+
+
+def make_s2_metadata(place: Place, labels: Sequence[str]) -> dict[str, Any]:
+    """Return the content of the Sentinel-2 patch's JSON, key by key as in the real archive."""
+    granule, time = place.granule, place.granule.s2_time
+    date = time.strftime("%Y%m%d")
+    ingested = (time + timedelta(minutes=1, seconds=12)).strftime("%Y%m%dT%H%M%S")
+    baseline = "N0205" if date < "20171001" else "N0206"  # processing baseline in force at that date
+    return {
+        "labels": list(labels),
+        "coordinates": _make_coordinates(place, "lry"),
+        "projection": _make_projection(granule.zone),
+        "tile_source": f"{granule.mission}_MSIL1C_{date}T{granule.s2_clock}_{baseline}_R{granule.orbit:03d}"
+        f"_T{granule.tile}_{ingested}.SAFE",
+        "acquisition_date": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+
+
+def make_s1_metadata(place: Place, labels: Sequence[str]) -> dict[str, Any]:
+    """Return the content of the Sentinel-1 twin's JSON, with the real one's `lly` and `acquisition_time`."""
+    time = place.granule.s1_time
+    stop = (time + timedelta(seconds=25)).strftime("%Y%m%dT%H%M%S")
+    absolute_orbit = 17018 + (time - datetime(2017, 6, 13)).days * 175 // 12  # Sentinel-1A: 175 orbits in 12 days
+    return {
+        "labels": list(labels),
+        "coordinates": _make_coordinates(place, "lly"),
+        "projection": _make_projection(place.granule.zone),
+        "corresponding_s2_patch": place.patch_id,
+        "scene_source": f"S1A_IW_GRDH_1SDV_{time:%Y%m%dT%H%M%S}_{stop}_{absolute_orbit:06d}_01C579_0000",
+        "acquisition_time": time.strftime("%Y-%m-%dT%H:%M:%S"),
+    }
+
+
+def _make_coordinates(place: Place, lower_key: str) -> dict[str, int]:
+    left, top = place.left_m, place.top_m
+    return {"ulx": left, "uly": top, "lrx": left + PATCH_SIZE_M, lower_key: top - PATCH_SIZE_M}
+
+
+def _make_projection(zone: int) -> str:
+    return (
+        f'PROJCS["WGS 84 / UTM zone {zone}N",GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563,'
+        'AUTHORITY["EPSG","7030"]],AUTHORITY["EPSG","6326"]],PRIMEM["Greenwich",0,AUTHORITY["EPSG","8901"]],'
+        'UNIT["degree",0.0174532925199433,AUTHORITY["EPSG","9122"]],AXIS["Latitude",NORTH],AXIS["Longitude",EAST],'
+        'AUTHORITY["EPSG","4326"]],PROJECTION["Transverse_Mercator"],PARAMETER["latitude_of_origin",0],'
+        f'PARAMETER["central_meridian",{6 * zone - 183}],PARAMETER["scale_factor",0.9996],'
+        'PARAMETER["false_easting",500000],PARAMETER["false_northing",0],UNIT["metre",1,AUTHORITY["EPSG","9001"]],'
+        f'AXIS["Easting",EAST],AXIS["Northing",NORTH],AUTHORITY["EPSG","{32600 + zone}"]]'
+    )

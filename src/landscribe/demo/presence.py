@@ -1,0 +1,29 @@
+"""The demo archive of params.yaml: there, or written now."""
+
+import shutil
+from pathlib import Path
+
+from landscribe.demo.writer import CONFIG_FILE, DemoConfig, write_demo_archive
+from landscribe.errors import ArchiveError
+from landscribe.files import read_json
+from landscribe.progress import make_logger
+
+
+def ensure_demo_archive(config: DemoConfig, root: Path) -> None:
+    """Write the synthetic archive when it is absent, or anew when it was written with another section `demo`.
+
+    Raises:
+        ArchiveError: `root` holds something that this project did not write.
+    """
+    marker = root / CONFIG_FILE
+    if marker.is_file():
+        if read_json(marker) == config.model_dump():
+            return
+        shutil.rmtree(root)
+    elif root.exists() and any(root.iterdir()):
+        raise ArchiveError(
+            f"archive.root {root}: expected an absent folder or a demo archive; it holds something else. Set"
+            " archive.layout to the layout of these files, or archive.root to another folder."
+        )
+    make_logger("demo").info("demo: writing a synthetic archive of %d patches into %s", config.num_patches, root)
+    write_demo_archive(config, root)

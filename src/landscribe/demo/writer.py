@@ -1,0 +1,146 @@
+"""Writes the synthetic archive: patches in parallel, whole or absent."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from tqdm import tqdm
+
+from landscribe.demo.covers import Canvas, paint
+from landscribe.demo.geotiff import encode_geotiff
+from landscribe.demo.granules import (
+    CELLS_PER_SIDE,
+    GRANULES,
+    PATCH_SIZE_M,
+    Place,
+    make_s1_metadata,
+    make_s2_metadata,
+    place_patch,
+)
+from landscribe.demo.layout import count_cover, make_layout
+from landscribe.demo.sensor import observe_optical, observe_radar
+from landscribe.errors import ArchiveError
+from landscribe.files import write_json
+from landscribe.nomenclature import CLC_CODES
+
+S2_FOLDER = "BigEarthNet-v1.0"
+S1_FOLDER = "BigEarthNet-S1-v1.0"
+CONFIG_FILE = "demo.json"  # the section that the archive was written with, to tell when it is out of date
+_CHUNK_PATCHES = 25  # about a sixth of a second of work: the progress bar moves, tasks stay cheap to send
+_CLASS_NAMES = {code: name for name, code in CLC_CODES.items()}
+
+_README = """\
+Synthetic archive in the layout of BigEarthNet v1 / MM, made by landscribe (seed {seed}, {num_patches} patches).
+
+Every pixel, label and place in it was drawn by a random number generator: nothing in it was measured, and none of
+it is BigEarthNet data. It exists to run the pipeline without a download; a score on it says nothing about the
+quality of a model on real imagery.
+"""
+
+
+class DemoConfig(BaseModel):
+    """Section `demo` of params.yaml.
+
+    Attributes:
+        num_patches: patches to write.
+        num_tiles: granules that the patches take turns among, each of another MGRS tile.
+        seed: of the whole archive.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    num_patches: int = Field(ge=50)
+    num_tiles: int = Field(ge=1, le=len(GRANULES))
+    seed: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _check_room(self) -> Self:
+        if self.num_patches > self.num_tiles * CELLS_PER_SIDE**2:
+            raise ValueError(f"a tile has room for {CELLS_PER_SIDE**2:,} patches; lower num_patches or raise num_tiles")
+        return self
+
+
+def write_demo_archive(config: DemoConfig, root: Path, num_workers: int | None = None) -> None:
+    """Write a synthetic archive; the same section gives the same bytes, whatever the number of workers.
+
+    Args:
+        config: size and seed.
+        root: folder to make; it appears when everything is written.
+        num_workers: processes; None takes one for each processor.
+
+    Raises:
+        ArchiveError: `root` exists and is not an empty folder.
+    """
+    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
+        raise ArchiveError(f"{root}: expected an absent or empty folder to write the demo archive to; remove it first.")
+    root.parent.mkdir(parents=True, exist_ok=True)
+    beside = root.parent / f".{root.name}-{os.getpid()}"
+    beside.mkdir()
+    try:
+        for folder in (S2_FOLDER, S1_FOLDER):
+            (beside / folder).mkdir()
+        _write_patches(config, beside, num_workers or os.cpu_count() or 1)
+        readme = _README.format(seed=config.seed, num_patches=config.num_patches)
+        (beside / "README.txt").write_text(readme, encoding="utf-8")
+        write_json(beside / CONFIG_FILE, config.model_dump())
+        beside.replace(root)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _write_patches(config: DemoConfig, root: Path, num_workers: int) -> None:
+    chunks = [
+        range(first, min(first + _CHUNK_PATCHES, config.num_patches))
+        for first in range(0, config.num_patches, _CHUNK_PATCHES)
+    ]
+    with tqdm(total=config.num_patches, desc="demo archive", unit="patch", disable=not sys.stderr.isatty()) as bar:
+        if num_workers == 1:
+            for chunk in chunks:
+                bar.update(_write_chunk(config, root, chunk))
+            return
+        # spawn: a forked worker could inherit the locks of a threaded parent
+        with ProcessPoolExecutor(num_workers, multiprocessing.get_context("spawn")) as executor:
+            try:
+                for task in as_completed([executor.submit(_write_chunk, config, root, chunk) for chunk in chunks]):
+                    bar.update(task.result())
+            except BaseException:
+                executor.shutdown(wait=True, cancel_futures=True)
+                raise
+
+
+def _write_chunk(config: DemoConfig, root: Path, numbers: Sequence[int]) -> int:
+    for number in numbers:
+        write_patch(config, number, root)
+    return len(numbers)
+
+
+def write_patch(config: DemoConfig, number: int, root: Path) -> None:
+    """Write patch `number` and its Sentinel-1 twin; a function of seed, number of tiles and `number` alone."""
+    place = place_patch(config.seed, number, config.num_tiles)
+    rng = np.random.default_rng([config.seed, number])
+    layout = make_layout(rng, place.granule.biome)
+    canvas = Canvas(rng, place.granule.season, layout)
+    paint(canvas)
+    labels = [_CLASS_NAMES[code] for code in sorted(count_cover(layout.codes))]
+    s2_metadata, s1_metadata = make_s2_metadata(place, labels), make_s1_metadata(place, labels)
+    _write_folder(root / S2_FOLDER / place.patch_id, place, observe_optical(canvas), s2_metadata)
+    _write_folder(root / S1_FOLDER / place.s1_patch_id, place, observe_radar(canvas), s1_metadata)
+
+
+def _write_folder(folder: Path, place: Place, bands: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
+    folder.mkdir()
+    for band, values in bands.items():
+        resolution_m = PATCH_SIZE_M // values.shape[0]
+        data = encode_geotiff(values, resolution_m, place.left_m, place.top_m, place.granule.zone)
+        with (folder / f"{folder.name}_{band}.tif").open("wb", buffering=0) as stream:
+            stream.write(data)
+    (folder / f"{folder.name}_labels_metadata.json").write_text(json.dumps(metadata), encoding="utf-8")

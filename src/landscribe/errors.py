@@ -1,0 +1,68 @@
+"""Errors that a user can act on.
+
+    LandscribeError
+    ├── ParamsError (ValueError)        params.yaml, a recipe or SET is wrong
+    ├── ArchiveError (ValueError)       the archive as a whole cannot be read
+    ├── PatchError (ValueError)         one patch is bad; it is quarantined
+    ├── NomenclatureError (ValueError)  a label or a class order does not fit
+    ├── RecordsError (ValueError)       records or their manifest do not fit
+    ├── TrainingError (RuntimeError)    training cannot start: empty split, no GPU, no weights
+    └── RegistryError (RuntimeError)    the MLflow registry does not hold what was asked for
+
+A message says what was expected, what was received and what to do. `run_or_exit` turns any of them into one
+sentence on stderr and exit status 1.
+"""
+
+import difflib
+import sys
+from collections.abc import Callable, Iterable
+
+
+class LandscribeError(Exception):
+    """Root of the errors that a user can act on."""
+
+
+class ParamsError(LandscribeError, ValueError):
+    """A value of `params.yaml`, of a recipe or of SET is missing, unknown or impossible."""
+
+
+class ArchiveError(LandscribeError, ValueError):
+    """The archive as a whole cannot be read."""
+
+
+class PatchError(LandscribeError, ValueError):
+    """One patch cannot be read; the caller quarantines it with this reason."""
+
+
+class NomenclatureError(LandscribeError, ValueError):
+    """A label is unknown, or two class orders differ."""
+
+
+class RecordsError(LandscribeError, ValueError):
+    """Records and manifest are absent or do not fit what was asked for."""
+
+
+class TrainingError(LandscribeError, RuntimeError):
+    """Training or scoring cannot start."""
+
+
+class RegistryError(LandscribeError, RuntimeError):
+    """The registry does not hold what was asked for."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the closest known name, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def run_or_exit(action: Callable[[], int | None]) -> None:
+    """Run `action` and exit with its status; a `LandscribeError` becomes one sentence and status 1."""
+    try:
+        sys.exit(action() or 0)
+    except LandscribeError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; run the same command again to go on\n")
+        sys.exit(130)

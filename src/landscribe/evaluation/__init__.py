@@ -1,0 +1,1 @@
+"""Judging scores: metrics, thresholds, baselines and pictures, from NumPy and scikit-learn alone."""

@@ -1,0 +1,1 @@
+"""Inference: scores of patches, and the one way to them."""

@@ -1,0 +1,1 @@
+"""Models: raw digital numbers in, logits out; resampling and normalisation are layers."""

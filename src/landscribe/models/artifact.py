@@ -1,0 +1,35 @@
+"""`model.keras`: the classifier without its optimizer, and its card.
+
+The same weights give the same bytes: Keras writes the date of saving into the archive, which would make DVC re-run
+everything downstream of an identical training, so the archive is rewritten with a fixed one.
+"""
+
+import json
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from landscribe.backend import keras
+from landscribe.files import replacing
+from landscribe.models.card import CARD_NAME, ModelCard
+
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive can say
+
+
+def write_model(model: Any, card: ModelCard, path: Path) -> None:
+    """Write the model without its optimizer, and the card, as a byte-reproducible Keras archive."""
+    with replacing(path.with_suffix(".raw.keras")) as raw:
+        keras.Model(model.input, model.output, name="landscribe").save(raw)
+        with replacing(path) as beside, zipfile.ZipFile(raw) as source, zipfile.ZipFile(beside, "w") as target:
+            for name in sorted(source.namelist()):
+                content = source.read(name)
+                if name == "metadata.json":
+                    content = json.dumps(json.loads(content) | {"date_saved": "1980-01-01@00:00:00"}).encode()
+                target.writestr(zipfile.ZipInfo(name, _DATE), content)
+            target.writestr(zipfile.ZipInfo(CARD_NAME, _DATE), json.dumps(asdict(card), indent=2, ensure_ascii=False))
+
+
+def read_model(path: Path) -> Any:
+    """Return the Keras model, not compiled."""
+    return keras.saving.load_model(path, compile=False)

@@ -1,0 +1,44 @@
+"""The card inside `model.keras`: which bands it takes and which classes it gives, by name and in order."""
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from landscribe.errors import RecordsError
+
+CARD_NAME = "landscribe.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """What a model takes and gives.
+
+    Attributes:
+        bands: name -> {"size_px", "dtype"}, in the order of the inputs.
+        classes: names in the order of the logits.
+        nomenclature: name of the class order.
+        backbone: name of the feature extractor.
+        resamples: images of another size may be resampled to `size_px` before they reach the model.
+    """
+
+    bands: dict[str, dict[str, Any]]
+    classes: tuple[str, ...]
+    nomenclature: str
+    backbone: str
+    resamples: bool
+
+
+def read_card(path: Path) -> ModelCard:
+    """Return the card of a model file.
+
+    Raises:
+        RecordsError: the file is absent or carries no card.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = json.loads(archive.read(CARD_NAME))
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise RecordsError(f"{path}: expected a model written by the stage train; {error}") from error
+    return ModelCard(**content | {"classes": tuple(content["classes"])})

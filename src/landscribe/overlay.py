@@ -1,0 +1,76 @@
+"""Merging a recipe and SET into `params.yaml` as it stands, comments kept, so that git and DVC see every value."""
+
+import copy
+import io
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from landscribe.errors import ParamsError, did_you_mean
+from landscribe.files import replacing
+from landscribe.params import PARAMS_FILE, read_params
+from landscribe.sections import check_params
+
+
+def parse_assignments(text: str) -> dict[str, Any]:
+    """Return the nested mapping of `"a.b=value c.d=value"`; values are YAML.
+
+    A word without a value (`a.b=`) is left out: an entry point passes the parameters that nobody set this way.
+
+    Raises:
+        ParamsError: a word is not of the form `section.key=value`.
+    """
+    overlay: dict[str, Any] = {}
+    for word in text.split():
+        path, sign, value = word.partition("=")
+        keys = path.split(".")
+        if not sign or len(keys) < 2 or not all(keys):
+            raise ParamsError(f"SET: expected words of the form section.key=value; received '{word}'.")
+        if value in ("", "''", '""'):
+            continue
+        try:
+            parsed = YAML(typ="safe").load(value)
+        except YAMLError as error:
+            raise ParamsError(f"SET: expected a YAML value after '{path}='; received '{value}'.") from error
+        target = overlay
+        for key in keys[:-1]:
+            target = target.setdefault(key, {})
+        target[keys[-1]] = parsed
+    return overlay
+
+
+def merge(base: Any, overlay: dict[str, Any], where: str = "") -> None:
+    """Merge `overlay` into the mapping `base` in place; mappings are merged, everything else is replaced.
+
+    Raises:
+        ParamsError: a key of `overlay` is not in `base`.
+    """
+    for key, value in overlay.items():
+        if key not in base:
+            known = ", ".join(map(str, base))
+            hint = did_you_mean(str(key), map(str, base))
+            raise ParamsError(f"unknown key {where}{key}.{hint} Known keys: {known}.")
+        if isinstance(value, dict) and isinstance(base[key], dict):
+            merge(base[key], value, f"{where}{key}.")
+        else:
+            base[key] = copy.deepcopy(value)
+
+
+def write_merged(recipe: Path | None, assignments: str, path: Path = PARAMS_FILE) -> None:
+    """Merge the recipe, then the assignments, into the params file; the file is touched only when a value changes."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 120
+    before = read_params(path)
+    content = yaml.load(path)
+    for overlay in ([read_params(recipe)] if recipe else []) + [parse_assignments(assignments)]:
+        merge(content, overlay)
+    buffer = io.StringIO()
+    yaml.dump(content, buffer)
+    after = YAML(typ="safe").load(buffer.getvalue())
+    check_params(after)
+    if after != before:
+        with replacing(path) as beside:
+            beside.write_text(buffer.getvalue(), encoding="utf-8")

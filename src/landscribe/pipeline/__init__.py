@@ -1,0 +1,1 @@
+"""The input pipeline: records -> batches of raw digital numbers by band name."""

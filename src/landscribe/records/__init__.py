@@ -1,0 +1,1 @@
+"""Records: the TFRecord format of this project, written and checked without TensorFlow."""

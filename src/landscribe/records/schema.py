@@ -1,0 +1,135 @@
+"""What a record holds, and the manifest that says so.
+
+One record is a `tf.train.Example` with the features `patch_id` (bytes), `labels` (bytes list, class names),
+`multi_hot` (int64 [class]) and one bytes feature for each band group: the bands of one size and dtype, stacked as
+[band, row, column], little-endian. Bands and classes are named, in order, in `manifest.json`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from landscribe.bands import Band
+from landscribe.errors import RecordsError
+from landscribe.files import compute_digest, read_json, write_json
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class BandGroup:
+    """Bands of one size and dtype, stored together under one feature key."""
+
+    key: str
+    dtype: str
+    size_px: int
+    bands: tuple[str, ...]
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of one patch."""
+        return len(self.bands) * self.size_px**2 * {"uint8": 1, "uint16": 2, "float32": 4}[self.dtype]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One TFRecord file: its name beside the manifest, its records and the digest of its bytes."""
+
+    name: str
+    num_records: int
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Everything a reader of the records must know.
+
+    Attributes:
+        archive: name of the archive.
+        nomenclature: name of the class order; `classes` the names in order.
+        groups: band groups; `bands` of all groups together are the stored bands.
+        bands: stored bands in the order of `convert.bands`.
+        splits: split -> shards.
+    """
+
+    archive: str
+    nomenclature: str
+    classes: tuple[str, ...]
+    bands: tuple[str, ...]
+    groups: tuple[BandGroup, ...]
+    splits: dict[str, tuple[Shard, ...]]
+
+    def num_records(self, split: str) -> int:
+        """Return how many records a split has."""
+        return sum(shard.num_records for shard in self.splits[split])
+
+    def group_of(self, band: str) -> BandGroup:
+        """Return the group that stores `band`."""
+        return next(group for group in self.groups if band in group.bands)
+
+    @property
+    def digest(self) -> str:
+        """Digest of the whole: order of bands and classes, and every shard's bytes."""
+        return compute_digest(repr(self))
+
+    def split_digest(self, split: str) -> str:
+        """Digest of one split's records with their band and class order: what a score was measured on."""
+        return compute_digest(repr((self.classes, self.bands, self.groups, self.splits[split])))
+
+
+def make_groups(bands: Iterable[Band]) -> tuple[BandGroup, ...]:
+    """Return the band groups, in the order in which their first band appears; sizes and dtypes must be known."""
+    grouped: dict[tuple[str, int], list[str]] = {}
+    for band in bands:
+        if band.dtype is None or band.size_px is None:
+            raise RecordsError(f"band {band.name}: expected a known size and dtype before conversion.")
+        grouped.setdefault((band.dtype, band.size_px), []).append(band.name)
+    return tuple(
+        BandGroup(f"{dtype}_{size_px}px", dtype, size_px, tuple(names)) for (dtype, size_px), names in grouped.items()
+    )
+
+
+def check_subset(names: Sequence[str], manifest: Manifest, where: str) -> None:
+    """Raise `RecordsError`, with both lists, unless every name is a stored band."""
+    missing = [name for name in names if name not in manifest.bands]
+    if missing:
+        raise RecordsError(
+            f"{where} asks for {', '.join(missing)}; the records hold {', '.join(manifest.bands)}. Add the band to"
+            " convert.bands, or take it out."
+        )
+
+
+def check_not_empty(manifest: Manifest, split: str) -> None:
+    """Raise `RecordsError` when the split holds no record."""
+    if not manifest.num_records(split):
+        raise RecordsError(
+            f"the split {split} is empty; expected at least one patch. Set split.fractions or split.files so that"
+            f" {split} gets some."
+        )
+
+
+def write_manifest(manifest: Manifest, path: Path) -> None:
+    """Write the manifest as JSON, its digest included."""
+    write_json(path, {"format": FORMAT_VERSION, **asdict(manifest), "digest": manifest.digest})
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return the manifest.
+
+    Raises:
+        RecordsError: it is absent or of another format.
+    """
+    if not path.is_file():
+        raise RecordsError(f"{path} does not exist; run the stage convert first (make repro STAGE=convert).")
+    content: dict[str, Any] = read_json(path)
+    if content.get("format") != FORMAT_VERSION:
+        raise RecordsError(f"{path}: expected format {FORMAT_VERSION}; received {content.get('format')}.")
+    return Manifest(
+        archive=content["archive"],
+        nomenclature=content["nomenclature"],
+        classes=tuple(content["classes"]),
+        bands=tuple(content["bands"]),
+        groups=tuple(BandGroup(**group | {"bands": tuple(group["bands"])}) for group in content["groups"]),
+        splits={name: tuple(Shard(**shard) for shard in shards) for name, shards in content["splits"].items()},
+    )

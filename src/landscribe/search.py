@@ -1,0 +1,143 @@
+"""Optuna over learning rate and backbone: a study that survives being killed, and is Optuna's only home.
+
+The study lives in the scratch folder under the digest of all that shapes a trial, so an interrupted search goes on
+and other params begin another study. `search.trials` is a total.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import optuna
+from optuna.trial import TrialState
+from pydantic import Field, model_validator
+from ruamel.yaml import YAML
+
+from landscribe.errors import ParamsError
+from landscribe.files import replacing
+from landscribe.models.config import Backbone
+from landscribe.params import Section
+
+PARENT_RUN = "mlflow_run_id"
+
+
+class LearningRates(Section):
+    """Range of the learning rate, drawn on a logarithmic scale."""
+
+    low: float = Field(gt=0)
+    high: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low: expected at most high; received low={self.low}, high={self.high}")
+        return self
+
+
+class SearchConfig(Section):
+    """Section `search`; `trials: 0` passes the values of the section `train` through."""
+
+    trials: int = Field(ge=0)
+    backbones: list[Backbone] = Field(min_length=1)
+    learning_rate: LearningRates
+    epochs: int = Field(ge=1)
+    seed: int = Field(ge=0)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The values of one trial."""
+
+    learning_rate: float
+    backbone: str
+
+
+Objective = Callable[[int, Choice], float]
+"""(trial number, values) -> val macro average precision of the trial's best epoch."""
+
+
+def open_study(config: SearchConfig, baseline: Choice, folder: Path) -> optuna.Study:
+    """Return the study in `folder`, made or found again; trials that a killed process left running are requeued.
+
+    Args:
+        config: section `search`.
+        baseline: values of the section `train`; they are trial 0.
+        folder: scratch folder of this study.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        storage=f"sqlite:///{folder / 'study.db'}", study_name="landscribe", direction="maximize", load_if_exists=True
+    )
+    # The same seed after a restart would draw the same values again.
+    study.sampler = optuna.samplers.TPESampler(seed=config.seed + len(study.trials))
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(trial.params)
+    if not study.trials:
+        _enqueue_first(study, config, baseline)
+    return study
+
+
+def _enqueue_first(study: optuna.Study, config: SearchConfig, baseline: Choice) -> None:
+    """Queue the baseline, and its learning rate with every other backbone: a comparison at equal terms."""
+    if not config.learning_rate.low <= baseline.learning_rate <= config.learning_rate.high:
+        return
+    others = [name for name in config.backbones if name != baseline.backbone]
+    for backbone in [baseline.backbone, *others] if baseline.backbone in config.backbones else others:
+        study.enqueue_trial({"learning_rate": baseline.learning_rate, "backbone": backbone})
+
+
+def run_study(study: optuna.Study, config: SearchConfig, objective: Objective) -> None:
+    """Run trials until `config.trials` of them are complete.
+
+    Raises:
+        ParamsError: no trial could be trained; the last reason is told.
+    """
+
+    def run(trial: optuna.Trial) -> float:
+        rates = config.learning_rate
+        rate = trial.suggest_float("learning_rate", rates.low, rates.high, log=True)
+        backbone = trial.suggest_categorical("backbone", list(config.backbones))
+        return objective(trial.number, Choice(rate, backbone))
+
+    while (missing := config.trials - len(completed(study))) > 0:
+        study.optimize(run, n_trials=missing)
+    if not completed(study):
+        raise ParamsError("search: no trial was completed.")
+
+
+def completed(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Return the complete trials, in order."""
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def read_best(study: optuna.Study) -> Choice:
+    """Return the values of the best trial."""
+    return Choice(study.best_params["learning_rate"], study.best_params["backbone"])
+
+
+def write_best(choice: Choice, path: Path) -> None:
+    """Write the values that `train` takes over, as YAML."""
+    with replacing(path) as beside:
+        YAML().dump({"learning_rate": choice.learning_rate, "backbone": choice.backbone}, beside)
+
+
+def read_choice(path: Path) -> dict[str, Any]:
+    """Return the values written by `write_best`, as keys of the section `train`."""
+    content: dict[str, Any] = YAML(typ="safe").load(path)
+    return content
+
+
+def make_trial_rows(trials: Sequence[optuna.trial.FrozenTrial]) -> list[Mapping[str, Any]]:
+    """Return one row a trial for the report: number, values, result and duration in seconds."""
+    return [
+        {
+            "trial": trial.number,
+            **trial.params,
+            "val_macro_ap": trial.value,
+            "seconds": trial.duration.total_seconds() if trial.duration else None,
+        }
+        for trial in trials
+    ]

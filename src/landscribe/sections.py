@@ -1,0 +1,46 @@
+"""All sections of params.yaml together: checked before any work starts, across sections too."""
+
+from typing import Any
+
+from landscribe.archive.config import ArchiveConfig
+from landscribe.archive.layouts import open_archive
+from landscribe.bands import check_bands
+from landscribe.demo import DemoConfig
+from landscribe.errors import ParamsError
+from landscribe.evaluation.thresholds import EvaluateConfig
+from landscribe.labels import DiscoverConfig
+from landscribe.params import Section, check_sections, parse_section
+from landscribe.records.conversion import ConvertConfig
+from landscribe.search import SearchConfig
+from landscribe.splits import SplitConfig
+from landscribe.tracking.config import RegisterConfig
+from landscribe.training.config import TrainConfig
+
+SECTIONS: dict[str, type[Section]] = {
+    "archive": ArchiveConfig,
+    "demo": DemoConfig,
+    "discover": DiscoverConfig,
+    "split": SplitConfig,
+    "convert": ConvertConfig,
+    "search": SearchConfig,
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "register": RegisterConfig,
+}
+
+
+def check_params(params: dict[str, Any]) -> None:
+    """Raise `ParamsError` unless every section is valid and the sections fit each other."""
+    check_sections(params, SECTIONS)
+    archive = open_archive(parse_section(params, "archive", ArchiveConfig))
+    convert = parse_section(params, "convert", ConvertConfig)
+    train = parse_section(params, "train", TrainConfig)
+    check_bands(convert.bands, dict(archive.bands), "convert.bands")
+    missing = [name for name in train.bands if name not in convert.bands]
+    if missing:
+        raise ParamsError(
+            f"train.bands: expected a subset of convert.bands ({', '.join(convert.bands)}); received"
+            f" {', '.join(missing)} besides."
+        )
+    if train.weights == "imagenet" and len(train.bands) != 3:
+        raise ParamsError(f"train.weights: imagenet takes three bands, red first; train.bands has {train.bands}.")

@@ -1,0 +1,6 @@
+"""MLflow's home: runs, registry, promotion."""
+
+import os
+
+# Before MLflow is imported anywhere: no network access unless the user asks for it.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -1,0 +1,170 @@
+"""Model versions: one for each distinct model, the newest trained one under the alias `challenger`."""
+
+import importlib.metadata
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema, TensorSpec
+from mlflow.types.schema import Array, DataType
+
+from landscribe.errors import RegistryError
+from landscribe.files import compute_digest, compute_file_digest, write_json
+from landscribe.models.card import ModelCard
+from landscribe.tracking import runs
+from landscribe.tracking.store import open_store
+
+CHALLENGER, CHAMPION = "challenger", "champion"
+DIGEST_TAG = "landscribe.digest"
+METRIC_TAG = "landscribe.test_macro_ap"
+TEST_TAG = "landscribe.test_digest"
+_SERVED_MODEL = Path(__file__).with_name("served_model.py")
+_SERVING_LIBRARIES = ("tensorflow", "keras", "mlflow", "numpy", "pandas", "pillow")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A trained and evaluated model.
+
+    Attributes:
+        model_path: `model.keras`; `card` the card inside it.
+        thresholds: float64 [class], in class order.
+        metrics: metrics of the test split, with their prefix.
+        test_digest: digest of the test records that they were measured on.
+        example: one raw patch, {band: [1, row, column]}.
+    """
+
+    model_path: Path
+    card: ModelCard
+    thresholds: np.ndarray
+    metrics: Mapping[str, float]
+    test_digest: str
+    example: Mapping[str, np.ndarray]
+
+    @property
+    def digest(self) -> str:
+        """What makes two candidates the same model: weights, card and thresholds."""
+        return compute_digest(compute_file_digest(self.model_path), repr(self.thresholds.tolist()))
+
+
+def register(candidate: Candidate, model_name: str, run_id: str) -> dict[str, Any]:
+    """Make the candidate the challenger; a model that is registered already gets no second version.
+
+    Returns:
+        What `registration.json` says: model_name, version, digest, run_id.
+    """
+    open_store()
+    version = find_version(model_name, candidate.digest)
+    if version is None:
+        version = _log_version(candidate, model_name, run_id)
+    MlflowClient().set_registered_model_alias(model_name, CHALLENGER, version.version)
+    return {
+        "model_name": model_name,
+        "version": int(version.version),
+        "digest": candidate.digest,
+        "run_id": version.run_id,
+    }
+
+
+def find_version(model_name: str, digest: str) -> ModelVersion | None:
+    """Return the loadable version of this digest, or None."""
+    client = MlflowClient()
+    for version in client.search_model_versions(f"name = '{model_name}'"):
+        if version.tags.get(DIGEST_TAG) == digest and _is_loadable(model_name, version.version):
+            return version
+    return None
+
+
+def is_registered(registration: Mapping[str, Any]) -> bool:
+    """Return whether the registry still holds what `registration.json` says, under the alias `challenger`."""
+    open_store()
+    version = read_alias(registration["model_name"], CHALLENGER)
+    if version is None or version.tags.get(DIGEST_TAG) != registration["digest"]:
+        return False
+    return int(version.version) == registration["version"] and _is_loadable(version.name, version.version)
+
+
+def read_alias(model_name: str, alias: str) -> ModelVersion | None:
+    """Return the version under an alias, or None."""
+    open_store()
+    try:
+        return MlflowClient().get_model_version_by_alias(model_name, alias)
+    except MlflowException:
+        return None
+
+
+def read_classes(version: ModelVersion) -> list[str]:
+    """Return the classes of a version, in order, from its MLflow signature."""
+    signature = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}").signature
+    return [name for name in signature.outputs.input_names() if name != "labels"]
+
+
+def load_served(uri: str) -> Any:
+    """Return the served model of a URI such as `models:/landscribe@champion`.
+
+    Raises:
+        RegistryError: there is no such model.
+    """
+    open_store()
+    try:
+        return mlflow.pyfunc.load_model(uri)
+    except (MlflowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise RegistryError(
+            f"model {uri} cannot be loaded: {reason} Expected e.g. models:/landscribe@champion (after make repro and"
+            " landscribe promote), models:/landscribe/1 or a run's model."
+        ) from error
+
+
+def make_signature(card: ModelCard) -> ModelSignature:
+    """Return the signature: bands by name and dtype in, classes by name out."""
+    inputs = [
+        TensorSpec(np.dtype(band["dtype"]), (-1, -1, -1) if card.resamples else (-1, *[band["size_px"]] * 2), name)
+        for name, band in card.bands.items()
+    ]
+    outputs = [ColSpec(DataType.double, name) for name in card.classes]
+    return ModelSignature(Schema(inputs), Schema([*outputs, ColSpec(Array(DataType.string), "labels")]))
+
+
+def _is_loadable(model_name: str, version: str) -> bool:
+    try:
+        mlflow.models.get_model_info(f"models:/{model_name}/{version}")
+    except (MlflowException, OSError):
+        return False
+    return True
+
+
+def _log_version(candidate: Candidate, model_name: str, run_id: str) -> ModelVersion:
+    """Log the served model to the run and register it."""
+    card = asdict(candidate.card)
+    facts = {key: card[key] for key in ("bands", "resamples", "nomenclature")} | {
+        "thresholds": dict(zip(candidate.card.classes, candidate.thresholds.tolist(), strict=True))
+    }
+    with runs.resume_run(run_id), tempfile.TemporaryDirectory() as folder:
+        facts_path = Path(folder) / "facts.json"
+        write_json(facts_path, facts)
+        logged = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(_SERVED_MODEL),
+            artifacts={"network": str(candidate.model_path), "facts": str(facts_path)},
+            signature=make_signature(candidate.card),
+            input_example=dict(candidate.example),
+            # Named here: MLflow would start a process and import TensorFlow to infer them.
+            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _SERVING_LIBRARIES],
+        )
+    tags = {
+        DIGEST_TAG: candidate.digest,
+        METRIC_TAG: repr(candidate.metrics["test_macro_ap"]),
+        TEST_TAG: candidate.test_digest,
+        "nomenclature": candidate.card.nomenclature,
+        "backbone": candidate.card.backbone,
+    }
+    return mlflow.register_model(logged.model_uri, model_name, tags=tags)

@@ -1,0 +1,188 @@
+"""MLflow runs that say what made them: code, data, params, device, versions."""
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.data.sources import LocalArtifactDatasetSource
+
+from landscribe.files import compute_file_digest, read_json
+from landscribe.params import find_repository
+from landscribe.records.schema import Manifest
+from landscribe.tracking.store import open_store
+
+_LIBRARIES = ("tensorflow", "keras", "mlflow", "dvc", "optuna", "numpy", "scikit-learn", "rasterio")
+_PARENT_TAG = "mlflow.parentRunId"
+
+
+@contextlib.contextmanager
+def start_run(
+    name: str, tags: Mapping[str, str], params: Mapping[str, Any], *, parent_run_id: str | None = None
+) -> Iterator[str]:
+    """Open a run in the experiment, with system metrics, and yield its id; a failure marks it FAILED.
+
+    A stage started by `mlflow run` finds the run of the command line in MLFLOW_RUN_ID. It becomes the parent: its
+    params are logged already, as text, and logging the number again would be refused.
+    """
+    open_store()
+    parent = os.environ.pop("MLFLOW_RUN_ID", None) or parent_run_id
+    mlflow.set_system_metrics_sampling_interval(5)
+    tags = dict(tags) | ({_PARENT_TAG: parent} if parent else {})
+    nested = mlflow.active_run() is not None
+    with mlflow.start_run(run_name=name, tags=tags, nested=nested, log_system_metrics=True) as run:
+        mlflow.log_params(flatten(params))
+        yield run.info.run_id
+
+
+@contextlib.contextmanager
+def resume_run(run_id: str) -> Iterator[str]:
+    """Open a run again, to add to it, and yield its id."""
+    open_store()
+    os.environ.pop("MLFLOW_RUN_ID", None)
+    with mlflow.start_run(run_id=run_id):
+        yield run_id
+
+
+def close_children(run_id: str) -> None:
+    """Mark as killed the child runs that a killed process left open."""
+    left_open = f"tags.`{_PARENT_TAG}` = '{run_id}' AND attributes.status = 'RUNNING'"
+    for child in mlflow.search_runs(search_all_experiments=True, filter_string=left_open, output_format="list"):
+        MlflowClient().set_terminated(child.info.run_id, "KILLED")
+
+
+def has_run(run_id: str) -> bool:
+    """Return whether the store knows the run."""
+    open_store()
+    try:
+        return mlflow.get_run(run_id).info.lifecycle_stage == "active"
+    except mlflow.MlflowException:
+        return False
+
+
+def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested params as `section.key` -> value."""
+    flat: dict[str, Any] = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def make_tags(manifest: Manifest, device: str, files: Mapping[str, Path]) -> dict[str, str]:
+    """Return the tags of a run: commit, data digests, nomenclature, device and library versions.
+
+    Args:
+        manifest: of the records that the run reads.
+        device: as `devices.choose_device` says.
+        files: tag -> file whose digest identifies an input; an absent file is left out.
+    """
+    commit, dirty = _read_git()
+    digests = {tag: compute_file_digest(path) for tag, path in files.items() if path.is_file()}
+    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES} | {"python": platform.python_version()}
+    return {
+        "git.commit": commit,
+        "git.dirty": str(dirty).lower(),
+        "archive": manifest.archive,
+        "manifest_digest": manifest.digest,
+        "nomenclature": f"{manifest.nomenclature} ({len(manifest.classes)} classes)",
+        "device": device,
+        "versions": json.dumps(versions),
+        **digests,
+    }
+
+
+def log_dataset(manifest: Manifest, records_dir: Path, context: str) -> None:
+    """Log the records as the run's dataset; its digest is the manifest's."""
+    source = LocalArtifactDatasetSource(records_dir.as_posix())
+    dataset = MetaDataset(source, name=f"{manifest.archive}-records", digest=manifest.digest)
+    mlflow.log_input(dataset, context=context)
+
+
+def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
+    """Log scalars to the open run in one call."""
+    mlflow.log_metrics(dict(metrics), step=step)
+
+
+def log_files(folder: Path, artifact_path: str) -> None:
+    """Log every file of a report folder as artifacts of the open run."""
+    mlflow.log_artifacts(str(folder), artifact_path)
+
+
+def log_epoch(epoch: int, row: Mapping[str, float]) -> None:
+    """Log a row of the history to the open run, at the step of its epoch."""
+    log_metrics({key: value for key, value in row.items() if key != "epoch"}, step=epoch)
+
+
+def add_to_run(run_id: str, metrics: Mapping[str, float], reports: Path, names: Iterable[str]) -> None:
+    """Add metrics and report folders to a finished run; a run that the store has lost is left to `restore_run`."""
+    if not has_run(run_id):
+        return
+    with resume_run(run_id):
+        log_metrics(metrics)
+        for name in names:
+            log_files(reports / name, name)
+
+
+def restore_run(
+    record: Mapping[str, Any], history: Iterable[Mapping[str, float]], metrics: Mapping[str, float], reports: Path
+) -> str:
+    """Make a run anew from what is on disk, when the store has lost it; return its id.
+
+    Args:
+        record: content of `run.json`.
+        history: rows of history.csv; `metrics` the metrics of val and test together.
+        metrics: as above.
+        reports: folder of the reports, logged as artifacts.
+    """
+    tags = dict(record["tags"]) | {"restored_from_run": record["run_id"]}
+    with start_run(record["run_name"], tags, record["params"]) as run_id:
+        for row in history:
+            log_epoch(int(row["epoch"]), row)
+        log_metrics(metrics)
+        for name in ("train", "score", "evaluate"):
+            log_files(reports / name, name)
+    return run_id
+
+
+def make_record(
+    name: str, run_id: str, tags: Mapping[str, str], params: Mapping[str, Any], manifest: Manifest
+) -> dict[str, Any]:
+    """Return the content of `run.json`: enough to make the run anew, and what its scores will be measured on."""
+    return {
+        "run_id": run_id,
+        "run_name": name,
+        "manifest_digest": manifest.digest,
+        "test_digest": manifest.split_digest("test"),
+        "tags": dict(tags),
+        "params": dict(params),
+    }
+
+
+def read_run_record(path: Path) -> dict[str, Any]:
+    """Return `run.json`: run_id, run_name, tags, params and the digests of what it read."""
+    content: dict[str, Any] = read_json(path)
+    return content
+
+
+def _read_git() -> tuple[str, bool]:
+    """Return (commit, whether the working tree differs), or ("unknown", True) outside git."""
+
+    def ask(*words: str) -> str:
+        answer = subprocess.run(["git", *words], cwd=find_repository(), capture_output=True, text=True, check=True)
+        return answer.stdout.strip()
+
+    try:
+        return ask("rev-parse", "HEAD"), bool(ask("status", "--porcelain"))
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", True

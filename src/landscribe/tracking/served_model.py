@@ -1,0 +1,80 @@
+"""The model as it is served: raw digital numbers by band name -> scores and labels by class name.
+
+MLflow stores this very file and runs it where the model is loaded ("models from code"), so it imports nothing of this
+package: a process with TensorFlow and MLflow alone can use the champion.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+_BATCH_SIZE_PATCHES = 64
+
+
+class ServedModel(mlflow.pyfunc.PythonModel):
+    """Takes {band: [n, row, column]} in native dtype, returns one float column a class and `labels`."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the network and what goes with it: bands, classes and thresholds, in order."""
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        import keras
+
+        facts = json.loads(Path(context.artifacts["facts"]).read_text(encoding="utf-8"))
+        self._bands: dict[str, dict[str, Any]] = facts["bands"]
+        self._thresholds: dict[str, float] = facts["thresholds"]
+        self._resamples: bool = facts["resamples"]
+        self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> pd.DataFrame:
+        """Return a table: the score of each class in [0, 1], and `labels`, the classes at or above their threshold.
+
+        Raises:
+            ValueError: a band is missing, or has another size or dtype than the network takes.
+        """
+        bands = {name: self._check(name, model_input) for name in self._bands}
+        counts = {name: len(values) for name, values in bands.items()}
+        if len(set(counts.values())) > 1:
+            raise ValueError(f"expected the same number of patches in every band; received {counts}")
+        num_patches = next(iter(counts.values()))
+        batches = range(0, num_patches, _BATCH_SIZE_PATCHES)
+        logits = [
+            self._network.predict_on_batch(
+                {name: values[start : start + _BATCH_SIZE_PATCHES] for name, values in bands.items()}
+            )
+            for start in batches
+        ]
+        scores = 1 / (1 + np.exp(-np.concatenate([*logits, np.empty((0, len(self._thresholds)))], dtype=np.float64)))
+        classes = list(self._thresholds)
+        table = pd.DataFrame(scores, columns=classes)
+        chosen = scores >= np.array(list(self._thresholds.values()))
+        table["labels"] = [[classes[number] for number in np.flatnonzero(row)] for row in chosen]
+        return table
+
+    def _check(self, name: str, model_input: Any) -> np.ndarray:
+        if name not in model_input:
+            raise ValueError(f"expected the bands {', '.join(self._bands)}; band {name} is missing")
+        values = np.asarray(model_input[name])
+        size_px, dtype = self._bands[name]["size_px"], self._bands[name]["dtype"]
+        if values.ndim != 3 or values.dtype != dtype:
+            raise ValueError(f"band {name}: expected {dtype} [n, row, column]; received {values.dtype} {values.shape}")
+        if values.shape[1:] == (size_px, size_px):
+            return values
+        if not self._resamples:
+            raise ValueError(f"band {name}: expected {size_px} x {size_px} pixels; received {values.shape[1:]}")
+        return np.stack([_resample(patch, size_px) for patch in values])
+
+
+def _resample(values: np.ndarray, size_px: int) -> np.ndarray:
+    """The rule of `archive.image.resample`, written again because this file travels alone; a test holds them equal."""
+    resized = Image.fromarray(values.astype(np.float32)).resize((size_px, size_px), Image.Resampling.BILINEAR)
+    limits = np.iinfo(values.dtype)
+    return np.clip(np.rint(np.asarray(resized)), limits.min, limits.max).astype(values.dtype)
+
+
+mlflow.models.set_model(ServedModel())

@@ -1,0 +1,1 @@
+"""Training: from batches to the weights of the best epoch."""

@@ -1,0 +1,35 @@
+"""Report of the stage `train`: the history as CSV and as learning curves."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from landscribe.charts import draw_lines
+from landscribe.history import write_history
+from landscribe.progress import make_logger
+from landscribe.training.config import EpochLog, TrainConfig
+
+
+def write_train_report(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Write history.csv and learning_curves.png.
+
+    Args:
+        folder: receives the files.
+        history: one row an epoch, as `fit.FitResult.history`.
+    """
+    write_history(folder / "history.csv", history)
+    series = {name: [row[name] for row in history] for name in ("loss", "val_loss", "val_macro_ap")}
+    draw_lines(folder / "learning_curves.png", "Learning curves", [row["epoch"] for row in history], series, "epoch")
+
+
+def say_epoch(config: TrainConfig, device: str, log_epoch: EpochLog) -> EpochLog:
+    """Return a log of epochs that also writes one line each; the first line says what is trained, and where."""
+    logger = make_logger("train")
+    logger.info("train: %s on %s, bands %s", config.backbone, device, " ".join(config.bands))
+    width = len(str(config.epochs))
+
+    def say(epoch: int, row: Mapping[str, float]) -> None:
+        numbers = (width, epoch, config.epochs, row["loss"], row["val_loss"], row["val_macro_ap"], row["seconds"])
+        logger.info("epoch %*d/%d  loss %.4f  val loss %.4f  val macro AP %.4f  %.1f s", *numbers)
+        log_epoch(epoch, row)
+
+    return say

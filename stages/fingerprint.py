@@ -1,0 +1,34 @@
+"""fingerprint: notice whether the archive changed. Checks all of params.yaml first; writes the demo archive if absent.
+
+Reads: params.yaml (every section is checked), the archive. Writes: data/archive.json.
+Params: archive, demo, split (its lists). Cost: one read of the archive, once; then a listing.
+"""
+
+from landscribe.archive.config import ArchiveConfig
+from landscribe.archive.fingerprint import compute_fingerprint
+from landscribe.archive.layouts import open_archive
+from landscribe.demo import DemoConfig
+from landscribe.demo.presence import ensure_demo_archive
+from landscribe.errors import run_or_exit
+from landscribe.files import write_json
+from landscribe.params import find_scratch, parse_section, read_params
+from landscribe.sections import check_params
+from landscribe.splits import SplitConfig
+from stages import paths
+
+
+def main() -> None:
+    """Run the stage."""
+    params = read_params()
+    check_params(params)
+    config = parse_section(params, "archive", ArchiveConfig)
+    demo = parse_section(params, "demo", DemoConfig)
+    split = parse_section(params, "split", SplitConfig)
+    if config.layout == "demo":
+        ensure_demo_archive(demo, config.root_path)
+    files = [*config.extra_files, *split.file_paths]
+    write_json(paths.ARCHIVE, compute_fingerprint(open_archive(config), files, find_scratch() / "fingerprint"))
+
+
+if __name__ == "__main__":
+    run_or_exit(main)

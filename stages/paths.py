@@ -1,0 +1,21 @@
+"""The files of the river, relative to the checkout; dvc.yaml names the same ones."""
+
+from pathlib import Path
+
+ARCHIVE = Path("data/archive.json")
+INDEX = Path("data/index.parquet")
+NOMENCLATURE = Path("data/nomenclature.json")
+SPLITS = Path("data/splits.parquet")
+RECORDS = Path("data/records")
+MANIFEST = RECORDS / "manifest.json"
+BAND_STATISTICS = Path("data/band_statistics.json")
+PATCH_STATISTICS = Path("data/patch_statistics.parquet")
+BEST_PARAMS = Path("search/best_params.yaml")
+MODEL = Path("models/model.keras")
+THRESHOLDS = Path("models/thresholds.json")
+SCORES = Path("scores")
+METRICS = Path("metrics")
+REPORTS = Path("reports")
+RUN = REPORTS / "train/run.json"
+HISTORY = REPORTS / "train/history.csv"
+REGISTRATION = REPORTS / "register/registration.json"

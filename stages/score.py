@@ -1,0 +1,40 @@
+"""score: truth and scores of val and test, and a gallery.
+
+Reads: models/model.keras, data/records/. Writes: scores/val.parquet, scores/test.parquet, reports/score/gallery.png.
+Params: none. Cost: one forward pass over both splits.
+"""
+
+from landscribe.devices import choose_device
+from landscribe.errors import run_or_exit
+from landscribe.inference.gallery import choose_patches, collect_images, draw_gallery
+from landscribe.inference.predictor import predict_scores
+from landscribe.models.artifact import read_model
+from landscribe.models.card import read_card
+from landscribe.nomenclature import check_same_classes
+from landscribe.pipeline.dataset import make_eval_dataset
+from landscribe.records.schema import check_not_empty, read_manifest
+from landscribe.scores import Scores, write_scores
+from stages import paths
+
+BATCH_SIZE_PATCHES = 64
+GALLERY_PATCHES = 16
+
+
+def main() -> None:
+    """Run the stage."""
+    manifest, card = read_manifest(paths.MANIFEST), read_card(paths.MODEL)
+    check_not_empty(manifest, "val")
+    check_not_empty(manifest, "test")
+    check_same_classes(card.classes, manifest.classes, str(paths.MODEL), "Run the stage train again.")
+    choose_device("auto")
+    model = read_model(paths.MODEL)
+    for split in ("val", "test"):
+        batches = make_eval_dataset(manifest, paths.RECORDS, split, list(card.bands), BATCH_SIZE_PATCHES)
+        scores = Scores(*predict_scores(model, batches), card.classes)
+        write_scores(scores, paths.SCORES / f"{split}.parquet")
+    chosen = [scores.patch_ids[row] for row in choose_patches(scores, GALLERY_PATCHES)]
+    draw_gallery(paths.REPORTS / "score/gallery.png", collect_images(batches, chosen), scores)
+
+
+if __name__ == "__main__":
+    run_or_exit(main)
