@@ -23,7 +23,7 @@ def _silent_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # later lines of the same kind; errors still show
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # later lines of the same kind; errors are exceptions all the same
 
 with _silent_stderr():
     import keras

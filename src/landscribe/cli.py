@@ -48,10 +48,13 @@ def _run_demo(arguments: argparse.Namespace) -> None:
 
 
 def _run_predict(arguments: argparse.Namespace) -> None:
+    import landscribe.backend  # noqa: F401  # TensorFlow without its noise, before the model imports it
     from landscribe.inference.patches import check_out_path, predict_path, write_predictions
     from landscribe.tracking.registry import load_served
 
     check_out_path(arguments.out)
+    if not arguments.path.exists():
+        raise LandscribeError(f"{arguments.path} does not exist; expected a patch folder, an image or a folder of them.")
     table = predict_path(arguments.path, load_served(arguments.model), arguments.s1_root)
     write_predictions(table, arguments.out)
     print(f"{len(table)} patches labelled: {arguments.out}")  # noqa: T201
@@ -73,3 +76,7 @@ def _read_model_name() -> str:
     """Return the registered model of params.yaml: the command works from any folder of the repository."""
     os.environ.setdefault("DVC_ROOT", str(find_repository()))
     return parse_section(read_params(find_repository() / "params.yaml"), "register", RegisterConfig).model_name
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,7 @@ from landscribe.training.config import TrainConfig
 
 SECTIONS: dict[str, type[Section]] = {
     "archive": ArchiveConfig,
-    "demo": DemoConfig,
+    "demo": DemoConfig,  # type: ignore
     "discover": DiscoverConfig,
     "split": SplitConfig,
     "convert": ConvertConfig,

@@ -150,7 +150,7 @@ def _paint_parcels(
         hedges = find_edges(parcels) & (make_noise(rng, 14) < np.float32(NormalDist().inv_cdf(edge_share)))
         material[hedges] = canvas.find((edge,))[0]
     if wild:
-        woods = make_fractal(rng, 9)
+        woods = make_fractal(rng, 14)
         for share, plant in ((wild, "shrub"), (0.6 * wild, "broadleaf")):
             material[woods > np.float32(NormalDist().inv_cdf(1 - share))] = canvas.find((plant,))[0]
     return material, tone, vigour
@@ -262,8 +262,8 @@ COVERS: dict[int, Painter] = {
     131: partial(_paint_clumps, parts=(("lake", 6), ("rock", 24), ("quarry", 70)), cells=9, grain=0.15, relief=0.3),
     141: partial(_paint_clumps, parts=(("grass", 55), ("broadleaf", 35), ("asphalt", 10)), cells=18, grain=0.3),
     211: partial(_paint_parcels, mix=(CROP,), edge="shrub", edge_share=0.12, rows=0.05),
-    221: partial(_paint_rows, crop="vine", ground="red_earth", gap_px=3.2, size_px=(7, 16)),
-    223: partial(_paint_orchard, tree="olive", grounds=("red_earth", "red_earth", "red_earth", "soil"), gap_px=2.8),
+    221: partial(_paint_rows, crop="vine", ground="red_earth", gap_px=3.6, size_px=(7, 16)),
+    223: partial(_paint_orchard, tree="olive", grounds=("red_earth", "red_earth", "red_earth", "soil"), gap_px=3.3),
     231: partial(
         _paint_parcels, mix=("grass", "grass", "grass", "grass", "grass_cut"),
         edge="broadleaf", edge_share=0.6, spread=0.10,
@@ -274,9 +274,9 @@ COVERS: dict[int, Painter] = {
     ),
     243: partial(
         _paint_parcels, mix=(CROP, "grass", "grass", "grass", "grass"),
-        size_px=(7, 10), edge="broadleaf", edge_share=0.75, wild=0.42,
+        size_px=(7, 10), edge="broadleaf", edge_share=0.75, wild=0.5,
     ),
-    244: partial(_paint_scatter, tree="oak", grounds=("grass_dry", "grass_dry", "grass", "upland_grass"), share=0.17),
+    244: partial(_paint_scatter, tree="oak", grounds=("grass_dry", "grass_dry", "grass_dry", "grass"), share=0.23),
     311: partial(_paint_clumps, parts=(("broadleaf", 100),), cells=8, grain=0.0, relief=0.5),
     312: partial(_paint_clumps, parts=(("conifer", 97), ("clearing", 3)), cells=7, grain=0.2, relief=0.3),
     313: partial(_paint_clumps, parts=(("conifer", 50), ("broadleaf", 50)), cells=28, grain=0.5, relief=0.3),

@@ -25,10 +25,10 @@ MIN_COVER = 0.06  # of a patch, to be a label: a third of the smallest unit that
 # Base classes of a landscape and how often each is drawn, by CLC code. The shares are set so that the frequencies of
 # the 19 classes resemble those of BigEarthNet, with the rarest kept common enough to learn from 2,000 patches.
 LANDSCAPES: dict[Biome, dict[int, float]] = {
-    "continental": {211: 11, 231: 4, 242: 5, 243: 5, 311: 6, 312: 2.5, 313: 4, 324: 2, 321: 0.5, 221: 1.6},
+    "continental": {211: 11, 231: 4, 242: 5, 243: 5, 311: 6, 312: 2.5, 313: 4, 324: 2, 321: 0.5, 221: 2.2},
     "atlantic": {211: 5, 231: 9, 242: 2.5, 243: 3, 311: 2, 312: 2.5, 313: 1.5, 324: 2.5, 322: 2.4, 321: 1, 412: 3},
     "boreal": {211: 3.5, 243: 3, 311: 3, 312: 9, 313: 8, 324: 5, 412: 3},
-    "mediterranean": {211: 4, 221: 2.2, 223: 3, 242: 3.5, 243: 4, 244: 6, 311: 4, 313: 2, 321: 1, 323: 3, 324: 4},
+    "mediterranean": {211: 4, 221: 2.8, 223: 3.6, 242: 3.5, 243: 4, 244: 6, 311: 4, 313: 2, 321: 1, 323: 3, 324: 4},
     "alpine": {211: 3, 231: 3.5, 242: 1.5, 243: 2.5, 311: 4, 312: 5.5, 313: 5, 321: 3.6, 322: 1.4, 324: 3},
 }
 # Chance that the borders of the base classes follow parcels instead of running free.
@@ -46,7 +46,7 @@ FEATURES: dict[Biome, dict[str, float]] = {
     "alpine": {"town": 0.12, "works": 0.03, "quarry": 0.02, "lake": 0.10, "river": 0.08},
 }
 _OPEN_SEA_CHANCE = 0.25  # of a coastal patch to show nothing but sea
-_BEACH_CHANCE = 0.30
+_BEACH_CHANCE = 0.36
 _SALT_MARSH_CHANCE = 0.30
 WATER_CODES = (511, 512, 523)
 
@@ -156,7 +156,7 @@ def _lay_coast(rng: np.random.Generator, codes: NDArray[np.uint16]) -> Floats:
         shore_px = shore_px - np.float32(2 * SIZE_PX)
     kind = rng.random()
     if kind < _BEACH_CHANCE:
-        codes[shore_px < rng.uniform(8, 18)] = 331
+        codes[shore_px < rng.uniform(10, 22)] = 331
     elif kind < _BEACH_CHANCE + _SALT_MARSH_CHANCE:
         codes[shore_px < rng.uniform(16, 45)] = 421
     codes[shore_px < 0] = 523

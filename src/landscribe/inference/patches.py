@@ -71,8 +71,6 @@ def write_predictions(table: pd.DataFrame, path: Path) -> None:
 
 
 def _open_images(path: Path, bands: Sequence[str]) -> tuple[list[str], Iterator[Patch]]:
-    if not path.exists():
-        raise ArchiveError(f"{path} does not exist; expected an image or a folder of images.")
     files = [path] if path.is_file() else list_images(path)[0]
 
     def read(file: Path) -> dict[str, np.ndarray]:

@@ -1,10 +1,11 @@
 """`model.keras`: the classifier without its optimizer, and its card.
 
-The same weights give the same bytes: Keras writes the date of saving into the archive, which would make DVC re-run
-everything downstream of an identical training, so the archive is rewritten with a fixed one.
+The same weights give the same bytes: Keras writes the date of saving and memory addresses into the archive, which would
+make DVC re-run everything downstream of an identical training, so the archive is rewritten without them.
 """
 
 import json
+import re
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
@@ -26,8 +27,20 @@ def write_model(model: Any, card: ModelCard, path: Path) -> None:
                 content = source.read(name)
                 if name == "metadata.json":
                     content = json.dumps(json.loads(content) | {"date_saved": "1980-01-01@00:00:00"}).encode()
+                if name == "config.json":
+                    content = _number_objects(content)
                 target.writestr(zipfile.ZipInfo(name, _DATE), content)
             target.writestr(zipfile.ZipInfo(CARD_NAME, _DATE), json.dumps(asdict(card), indent=2, ensure_ascii=False))
+
+
+def _number_objects(config: bytes) -> bytes:
+    """Return the config with shared objects numbered as they come; Keras names them by their address in memory."""
+    numbers: dict[bytes, bytes] = {}
+
+    def rename(found: re.Match[bytes]) -> bytes:
+        return found[1] + numbers.setdefault(found[2], str(len(numbers) + 1).encode())
+
+    return re.sub(rb'("shared_object_id": )(\d+)', rename, config)
 
 
 def read_model(path: Path) -> Any:

@@ -65,10 +65,10 @@ def make_train_dataset(
     def make_epoch(epoch: Any) -> Any:
         order = tf.random.experimental.stateless_shuffle(tf.constant(shards), seed=tf.stack([seed, epoch]))
         records = tf.data.Dataset.from_tensor_slices(order).interleave(
-            tf.data.TFRecordDataset, cycle_length=_READ_SHARDS, deterministic=True
+            tf.data.TFRecordDataset, cycle_length=_READ_SHARDS
         )
         shuffled = records.shuffle(config.shuffle_buffer_patches, seed=seed * 1_000_003 + epoch)
-        batches = shuffled.batch(config.batch_size_patches, num_parallel_calls=1).take(steps)
+        batches = shuffled.batch(config.batch_size_patches).take(steps)
         return batches.enumerate().map(lambda step, batch: (epoch * steps + step, batch))
 
     def make_batch(step: Any, records: Any) -> Any:

@@ -1,25 +1,27 @@
 """Model versions: one for each distinct model, the newest trained one under the alias `challenger`."""
 
+import contextlib
 import importlib.metadata
 import tempfile
+import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
+from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.types.schema import Array, DataType
 
 from landscribe.errors import RegistryError
 from landscribe.files import compute_digest, compute_file_digest, write_json
 from landscribe.models.card import ModelCard
-from landscribe.tracking import runs
 from landscribe.tracking.store import open_store
 
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -144,22 +146,16 @@ def _is_loadable(model_name: str, version: str) -> bool:
 
 def _log_version(candidate: Candidate, model_name: str, run_id: str) -> ModelVersion:
     """Log the served model to the run and register it."""
-    card = asdict(candidate.card)
-    facts = {key: card[key] for key in ("bands", "resamples", "nomenclature")} | {
-        "thresholds": dict(zip(candidate.card.classes, candidate.thresholds.tolist(), strict=True))
-    }
-    with runs.resume_run(run_id), tempfile.TemporaryDirectory() as folder:
-        facts_path = Path(folder) / "facts.json"
-        write_json(facts_path, facts)
-        logged = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(_SERVED_MODEL),
-            artifacts={"network": str(candidate.model_path), "facts": str(facts_path)},
-            signature=make_signature(candidate.card),
-            input_example=dict(candidate.example),
-            # Named here: MLflow would start a process and import TensorFlow to infer them.
-            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _SERVING_LIBRARIES],
-        )
+    logged = mlflow.initialize_logged_model("model", source_run_id=run_id, model_type="classifier")
+    # `mlflow.pyfunc.log_model` would load the model to try its example, and import TensorFlow to do so.
+    with tempfile.TemporaryDirectory() as folder:
+        _save_served(candidate, Path(folder), Model(run_id=run_id, model_id=logged.model_id))
+        MlflowClient().log_model_artifacts(logged.model_id, str(Path(folder) / "model"))
+    mlflow.finalize_logged_model(logged.model_id, "READY")
+    client = MlflowClient()
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    with contextlib.suppress(MlflowException):  # it is there already
+        client.create_registered_model(model_name)
     tags = {
         DIGEST_TAG: candidate.digest,
         METRIC_TAG: repr(candidate.metrics["test_macro_ap"]),
@@ -167,4 +163,27 @@ def _log_version(candidate: Candidate, model_name: str, run_id: str) -> ModelVer
         "nomenclature": candidate.card.nomenclature,
         "backbone": candidate.card.backbone,
     }
-    return mlflow.register_model(logged.model_uri, model_name, tags=tags)
+    return client.create_model_version(model_name, logged.model_uri, run_id, tags, model_id=logged.model_id)
+
+
+def _save_served(candidate: Candidate, folder: Path, mlflow_model: Model) -> None:
+    """Save the served model, code and facts included, under `folder`/model."""
+    facts = {
+        "bands": candidate.card.bands,
+        "resamples": candidate.card.resamples,
+        "nomenclature": candidate.card.nomenclature,
+        "thresholds": dict(zip(candidate.card.classes, candidate.thresholds.tolist(), strict=True)),
+    }
+    write_json(folder / "facts.json", facts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # advice on type hints: the signature says more than they could
+        mlflow.pyfunc.save_model(
+            folder / "model",
+            mlflow_model=mlflow_model,
+            python_model=str(_SERVED_MODEL),
+            artifacts={"network": str(candidate.model_path), "facts": str(folder / "facts.json")},
+            signature=make_signature(candidate.card),
+            input_example=dict(candidate.example),
+            # Named here: MLflow would start a process and import TensorFlow to infer them.
+            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _SERVING_LIBRARIES],
+        )

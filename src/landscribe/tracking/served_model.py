@@ -6,6 +6,7 @@ package: a process with TensorFlow and MLflow alone can use the champion.
 
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import mlflow
 import numpy as np
 import pandas as pd
 from PIL import Image
+
+# MLflow asks for type hints on `predict` when the class is declared; the signature says more than they could.
+warnings.filterwarnings("ignore", message=".*Add type hints")
 
 _BATCH_SIZE_PATCHES = 64
 
@@ -31,7 +35,8 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         self._resamples: bool = facts["resamples"]
         self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> pd.DataFrame:
+    # Without annotations: MLflow would take them for the schema, in place of the signature.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Return a table: the score of each class in [0, 1], and `labels`, the classes at or above their threshold.
 
         Raises:

@@ -24,6 +24,8 @@ class TrainConfig(Section):
         warmup_epochs: epochs in which the learning rate rises linearly from 0.
         weight_decay: decoupled, AdamW alone; biases and normalisation are left out.
         early_stopping_epochs: stop after so many epochs without a better val macro average precision; 0: never.
+        keep: weights of the epoch that is best on val, or of the last: with a small val split the best of many epochs
+            is best by luck, and cosine decay ends at a good one.
         device: "auto" takes a GPU when there is one; "gpu" stops without one.
     """
 
@@ -40,6 +42,7 @@ class TrainConfig(Section):
     epochs: int = Field(ge=1)
     label_smoothing: float = Field(ge=0, lt=1)
     early_stopping_epochs: int = Field(ge=0)
+    keep: Literal["best", "last"]
     batch_size_patches: int = Field(ge=1)
     shuffle_buffer_patches: int = Field(ge=1)
     augmentation: AugmentationConfig

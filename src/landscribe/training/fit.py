@@ -12,7 +12,7 @@ from landscribe.training.optimizers import build_optimizer
 
 @dataclass
 class FitResult:
-    """The outcome of a training; the model holds the weights of `best_epoch`.
+    """The outcome of a training.
 
     Attributes:
         history: one row an epoch: epoch (from 1), loss, val_loss, val_macro_ap, learning_rate, seconds.
@@ -33,7 +33,7 @@ def fit(
     config: TrainConfig,
     log_epoch: EpochLog,
 ) -> FitResult:
-    """Train the model in place.
+    """Train the model in place; it ends with the weights that `config.keep` names.
 
     Args:
         model: Keras model of logits, not compiled.
@@ -48,8 +48,9 @@ def fit(
         loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
     )
     watcher = _BestEpoch(evaluate, config.early_stopping_epochs, log_epoch)
-    model.fit(train_batches, steps_per_epoch=steps, epochs=config.epochs, callbacks=[watcher], verbose=0)
-    model.set_weights(watcher.best_weights)
+    model.fit(train_batches, steps_per_epoch=steps, epochs=config.epochs, callbacks=[watcher], verbose=0, shuffle=False)
+    if config.keep == "best":
+        model.set_weights(watcher.best_weights)
     return watcher.result
 
 
