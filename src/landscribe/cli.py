@@ -54,7 +54,9 @@ def _run_predict(arguments: argparse.Namespace) -> None:
 
     check_out_path(arguments.out)
     if not arguments.path.exists():
-        raise LandscribeError(f"{arguments.path} does not exist; expected a patch folder, an image or a folder of them.")
+        raise LandscribeError(
+            f"{arguments.path} does not exist; expected a patch folder, an image or a folder of them."
+        )
     table = predict_path(arguments.path, load_served(arguments.model), arguments.s1_root)
     write_predictions(table, arguments.out)
     print(f"{len(table)} patches labelled: {arguments.out}")  # noqa: T201

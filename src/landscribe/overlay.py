@@ -13,6 +13,8 @@ from landscribe.files import replacing
 from landscribe.params import PARAMS_FILE, read_params
 from landscribe.sections import check_params
 
+_NULL = "tag:yaml.org,2002:null"
+
 
 def parse_assignments(text: str) -> dict[str, Any]:
     """Return the nested mapping of `"a.b=value c.d=value"`; values are YAML.
@@ -63,6 +65,8 @@ def write_merged(recipe: Path | None, assignments: str, path: Path = PARAMS_FILE
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 120
+    # "null", as the file has it, not an empty value.
+    yaml.representer.add_representer(type(None), lambda dumper, _: dumper.represent_scalar(_NULL, "null"))
     before = read_params(path)
     content = yaml.load(path)
     for overlay in ([read_params(recipe)] if recipe else []) + [parse_assignments(assignments)]:

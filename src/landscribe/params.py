@@ -96,8 +96,9 @@ def _explain(section: str, model: type[BaseModel], item: Any) -> str:
         return f"params.yaml: unknown key {where}.{did_you_mean(key, known)} Known keys: {', '.join(known)}"
     if item["type"] == "missing":
         return f"params.yaml: {where} is missing; add it (the committed params.yaml shows a value and its unit)"
-    message = item["msg"].removeprefix("Value error, ")
-    return f"params.yaml: {where}: {message}; received {item['input']!r}"
+    if item["type"] == "value_error":  # our own validators name the value themselves
+        return f"params.yaml: {where}: {item['msg'].removeprefix('Value error, ')}"
+    return f"params.yaml: {where}: {item['msg']}; received {item['input']!r}"
 
 
 def _owner(model: type[BaseModel], parents: list[str]) -> type[BaseModel] | None:
