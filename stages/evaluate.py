@@ -24,7 +24,7 @@ def main() -> None:
     val, test = scores["val"], scores["test"]
     thresholds = fit_thresholds(val.truth, val.scores, config.threshold_metric)
     write_thresholds(thresholds, val.classes, paths.THRESHOLDS)
-    logged = {}
+    logged: dict[str, float] = {}
     for split, rows in scores.items():
         metrics = compute_metrics(rows.truth, rows.scores, thresholds)
         metrics["macro_ap_ridge"] = compute_ridge_macro_ap(paths.INDEX, paths.PATCH_STATISTICS, rows)

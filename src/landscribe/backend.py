@@ -8,13 +8,14 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 
 @contextlib.contextmanager
 def _silent_stderr() -> Iterator[None]:
     sys.stderr.flush()
     kept = os.dup(2)
-    with open(os.devnull, "wb") as nothing:
+    with Path(os.devnull).open("wb") as nothing:
         os.dup2(nothing.fileno(), 2)
     try:
         yield

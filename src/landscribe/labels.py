@@ -105,4 +105,5 @@ def count_classes(labels: Iterable[Sequence[str]], classes: Sequence[str]) -> di
 def compute_cooccurrence(multi_hot: np.ndarray) -> np.ndarray:
     """Return float64 [class, class]: the share of the row's patches that also carry the column's class."""
     together = multi_hot.T.astype(np.float64) @ multi_hot
-    return together / np.maximum(np.diag(together)[:, None], 1)
+    shares: np.ndarray = together / np.maximum(np.diag(together)[:, None], 1)
+    return shares

@@ -186,7 +186,7 @@ def _read_mapping(path: Path, name: str) -> Nomenclature:
         )
     try:
         content = YAML(typ="safe").load(path)
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:  # ValueError: an impossible date, e.g. 2017-13-45
         raise NomenclatureError(f"{path}: expected YAML or JSON, class name -> list of labels; {error}") from error
     if not isinstance(content, dict) or not all(isinstance(value, list) for value in content.values()):
         raise NomenclatureError(f"{path}: expected a mapping of class name -> list of source labels.")

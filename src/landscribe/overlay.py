@@ -34,11 +34,13 @@ def parse_assignments(text: str) -> dict[str, Any]:
             continue
         try:
             parsed = YAML(typ="safe").load(value)
-        except YAMLError as error:
+        except (YAMLError, ValueError) as error:  # ValueError: an impossible date, e.g. 2017-13-45
             raise ParamsError(f"SET: expected a YAML value after '{path}='; received '{value}'.") from error
         target = overlay
         for key in keys[:-1]:
             target = target.setdefault(key, {})
+            if not isinstance(target, dict):
+                raise ParamsError(f"SET: '{word}' names a key below one that another word gives a value.")
         target[keys[-1]] = parsed
     return overlay
 

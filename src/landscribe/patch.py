@@ -1,14 +1,18 @@
 """Patch names of BigEarthNet: keys, not timestamps.
 
 A Sentinel-2 name is a granule (mission, level, date, "clock") and a cell of the tile's 1,200 m grid. The digits that
-look like a clock are not one: 69,863 of the listed v1 names have five digits, 13,599 an impossible time; they keep granules
-apart. The time of acquisition comes from the JSON alone.
+look like a clock are not one: 69,863 of the listed v1 names have five digits, 13,599 an impossible time; they keep
+granules apart. The time of acquisition comes from the JSON alone.
 """
 
 import re
 from dataclasses import dataclass
 
 from landscribe.errors import PatchError
+
+# Top folders of the v1 / MM distribution.
+S2_FOLDER = "BigEarthNet-v1.0"
+S1_FOLDER = "BigEarthNet-S1-v1.0"
 
 _S2_NAME = re.compile(r"(?P<granule>S2[AB]_MSIL2A_\d{8}T(?P<clock>\d{4,6}))_(?P<column>\d{1,2})_(?P<row>\d{1,2})")
 _S1_NAME = re.compile(r"S1[AB]_IW_GRDH_1SDV_\d{8}T\d{6}_(?P<tile>\w{5})_\d{1,2}_\d{1,2}")

@@ -20,7 +20,8 @@ class LeftOut:
 
 def check_bad_fraction(quarantined: Sequence[LeftOut], num_patches: int, limit: float, section: str) -> None:
     """Raise `ArchiveError` with a summary of the reasons when more than `limit` of the patches are bad."""
-    if not quarantined or len(quarantined) <= limit * num_patches:
+    # Divided, not multiplied: 0.29 * 100 is less than 29.
+    if not quarantined or len(quarantined) / num_patches <= limit:
         return
     first = quarantined[0]
     raise ArchiveError(

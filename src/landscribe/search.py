@@ -66,7 +66,7 @@ def open_study(config: SearchConfig, baseline: Choice, folder: Path) -> optuna.S
         folder: scratch folder of this study.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # a warning repeats the traceback of what is raised anyway
     study = optuna.create_study(
         storage=f"sqlite:///{folder / 'study.db'}", study_name="landscribe", direction="maximize", load_if_exists=True
     )
@@ -93,19 +93,23 @@ def run_study(study: optuna.Study, config: SearchConfig, objective: Objective) -
     """Run trials until `config.trials` of them are complete.
 
     Raises:
-        ParamsError: no trial could be trained; the last reason is told.
+        ParamsError: none of the missing trials gave a finite result.
     """
 
     def run(trial: optuna.Trial) -> float:
         rates = config.learning_rate
         rate = trial.suggest_float("learning_rate", rates.low, rates.high, log=True)
         backbone = trial.suggest_categorical("backbone", list(config.backbones))
-        return objective(trial.number, Choice(rate, backbone))
+        try:
+            return objective(trial.number, Choice(rate, backbone))
+        except KeyboardInterrupt:  # Optuna calls this trial failed, not running: it would never come again
+            study.enqueue_trial(trial.params)
+            raise
 
-    while (missing := config.trials - len(completed(study))) > 0:
+    while (missing := config.trials - (done := len(completed(study)))) > 0:
         study.optimize(run, n_trials=missing)
-    if not completed(study):
-        raise ParamsError("search: no trial was completed.")
+        if len(completed(study)) == done:
+            raise ParamsError(f"search: none of {missing} trials gave a number; expected a lower search.learning_rate.")
 
 
 def completed(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:

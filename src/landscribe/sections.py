@@ -18,7 +18,7 @@ from landscribe.training.config import TrainConfig
 
 SECTIONS: dict[str, type[Section]] = {
     "archive": ArchiveConfig,
-    "demo": DemoConfig,  # type: ignore
+    "demo": DemoConfig,
     "discover": DiscoverConfig,
     "split": SplitConfig,
     "convert": ConvertConfig,

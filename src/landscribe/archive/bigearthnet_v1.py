@@ -79,9 +79,10 @@ class BigEarthNetV1:
             except PatchError as error:
                 listing.quarantined.append(LeftOut(name, str(error)))
                 continue
-            quirks["s1-lly-key"] += "lly" in (metadata.get("coordinates") or {})
+            corner, labels = metadata.get("coordinates"), metadata.get("labels")
+            quirks["s1-lly-key"] += isinstance(corner, dict) and "lly" in corner
             quirks["s1-acquisition-time-key"] += "acquisition_time" in metadata
-            twins[corresponding] = (name, tuple(metadata.get("labels") or ()))
+            twins[corresponding] = (name, tuple(map(str, labels)) if isinstance(labels, list) else ())
         return twins
 
     def read_patch(self, path: str, s1_path: str | None, bands: Sequence[Band]) -> dict[str, np.ndarray]:
@@ -168,7 +169,7 @@ def _read_entry(root: Path, name: str, quirks: Counter[str]) -> PatchEntry:
         tile=tile[0][1:] if tile else None,
         column=parsed.column,
         row=parsed.row,
-        acquired_at=str(metadata.get("acquisition_date", "")).replace(" ", "T") or None,
+        acquired_at=str(metadata.get("acquisition_date") or "").replace(" ", "T") or None,
         ulx_m=_number(corner.get("ulx")),
         uly_m=_number(corner.get("uly")),
     )

@@ -49,7 +49,8 @@ def compute_fingerprint(archive: Archive, extra_files: Iterable[Path], cache_dir
         "num_units": len(units),
         "num_files": num_files,
         "num_bytes": num_bytes,
-        "files": {path.name: _digest_extra(path) for path in extra_files},
+        # A list: two of them may share a name, as the CSV of tags and the list of a split do in UC Merced.
+        "files": [{"name": path.name, "digest": _digest_extra(path)} for path in extra_files],
         "digest": compute_digest(*(f"{name} {digest}" for name, (_, digest) in fresh.items())),
     }
 

@@ -4,14 +4,17 @@ The content decides how a file is read, not its suffix. Pillow reads JPEG and 8-
 palettes); rasterio reads GeoTIFF and 16-bit PNG, which Pillow would cut to 8 bit.
 """
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import rasterio
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from rasterio.enums import ColorInterp
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from landscribe.archive.raster import GDAL_OPTIONS
 from landscribe.errors import PatchError
@@ -29,6 +32,9 @@ _MAGIC = {
 _PNG_BIT_DEPTH_AT = 24  # byte of the IHDR chunk, https://www.w3.org/TR/png-3/#11IHDR
 _MODE_QUIRKS = {"L": "grey-image", "LA": "grey-image", "1": "grey-image", "CMYK": "cmyk-image", "RGBA": "rgba-image",
                 "P": "palette-image", "PA": "palette-image"}  # fmt: skip
+
+_MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # where Pillow refuses: a damaged header can claim any size
+_UNREADABLE = (OSError, SyntaxError, RasterioError, Image.DecompressionBombError)  # SyntaxError: a PNG's chunks
 
 
 @dataclass(frozen=True)
@@ -51,13 +57,13 @@ def inspect_image(path: Path) -> ImageFacts:
     quirks = () if IMAGE_SUFFIXES.get(path.suffix.lower()) == content else ("mislabelled-image",)
     try:
         if content == "TIFF" or deep:
-            with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as dataset:
+            with _open_raster(path) as dataset:
                 colour = _rgb_indexes(dataset, path)[1]
                 return ImageFacts(dataset.dtypes[0], dataset.height, dataset.width, quirks + colour)
         with Image.open(path) as image:
             colour = (_MODE_QUIRKS[image.mode],) if image.mode in _MODE_QUIRKS else ()
             return ImageFacts("uint8", image.height, image.width, quirks + colour)
-    except (OSError, UnidentifiedImageError, RasterioError, Image.DecompressionBombError) as error:
+    except _UNREADABLE as error:
         raise PatchError(f"{path.name} is unreadable: {' '.join(str(error).split())}") from error
 
 
@@ -70,12 +76,12 @@ def read_image(path: Path) -> np.ndarray:
     content, deep = _sniff(path)
     try:
         if content == "TIFF" or deep:
-            with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as dataset:
+            with _open_raster(path) as dataset:
                 values: np.ndarray = dataset.read(_rgb_indexes(dataset, path)[0])
                 return np.moveaxis(values, 0, -1)
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError, RasterioError, Image.DecompressionBombError) as error:
+    except _UNREADABLE as error:
         raise PatchError(f"{path.name} is unreadable: {' '.join(str(error).split())}") from error
 
 
@@ -88,7 +94,8 @@ def resample(values: np.ndarray, size_px: int) -> np.ndarray:
         return values
     resized = Image.fromarray(values.astype(np.float32)).resize((size_px, size_px), Image.Resampling.BILINEAR)
     limits = np.iinfo(values.dtype)
-    return np.clip(np.rint(np.asarray(resized)), limits.min, limits.max).astype(values.dtype)
+    rounded: np.ndarray = np.clip(np.rint(np.asarray(resized)), limits.min, limits.max).astype(values.dtype)
+    return rounded
 
 
 def _sniff(path: Path) -> tuple[str, bool]:
@@ -104,6 +111,17 @@ def _sniff(path: Path) -> tuple[str, bool]:
     raise PatchError(f"{path.name}: expected JPEG, PNG or TIFF; received bytes {head[:8]!r}")
 
 
+@contextlib.contextmanager
+def _open_raster(path: Path) -> Iterator[rasterio.DatasetReader]:
+    """Open an image that need not lie anywhere on Earth."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as dataset:
+            if dataset.width * dataset.height > _MAX_PIXELS:
+                raise PatchError(f"{path.name}: expected at most {_MAX_PIXELS:,} px; received {dataset.shape}")
+            yield dataset
+
+
 def _rgb_indexes(dataset: rasterio.DatasetReader, path: Path) -> tuple[list[int], tuple[str, ...]]:
     """Return the band numbers of red, green, blue and the quirk of the colour model."""
     colours = list(dataset.colorinterp)
@@ -113,7 +131,7 @@ def _rgb_indexes(dataset: rasterio.DatasetReader, path: Path) -> tuple[list[int]
         return [1, 1, 1], ("grey-image",)
     rgb = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
     if all(colour in colours for colour in rgb):
-        return [colours.index(colour) + 1 for colour in rgb], ("rgba-image",) if dataset.count == 4 else ()
+        return [colours.index(colour) + 1 for colour in rgb], ("rgba-image",) if ColorInterp.alpha in colours else ()
     if dataset.count == 3:
         return [1, 2, 3], ()
     raise PatchError(f"{path.name}: expected grey, RGB or bands marked red, green, blue; received {colours}")

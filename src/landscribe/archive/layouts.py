@@ -5,9 +5,7 @@ from landscribe.archive.config import ArchiveConfig
 from landscribe.archive.protocol import Archive
 from landscribe.archive.tagged_images import TaggedImages
 from landscribe.params import find_repository
-
-S2_FOLDER = "BigEarthNet-v1.0"
-S1_FOLDER = "BigEarthNet-S1-v1.0"
+from landscribe.patch import S1_FOLDER, S2_FOLDER
 
 
 def open_archive(config: ArchiveConfig) -> Archive:

@@ -66,7 +66,9 @@ class Listing:
 class Archive(Protocol):
     """A reader of one layout. Picklable: conversion sends it to worker processes."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name of the archive in manifests and shards."""
 
     @property
     def bands(self) -> Mapping[str, Band]:

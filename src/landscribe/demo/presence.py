@@ -3,11 +3,9 @@
 import shutil
 from pathlib import Path
 
-from landscribe.demo.writer import DemoConfig, write_demo_archive
+from landscribe.demo.writer import CONFIG_FILE, DemoConfig, write_demo_archive
 from landscribe.errors import ArchiveError
-from landscribe.files import read_json, write_json
-
-CONFIG_FILE = "demo.json"
+from landscribe.files import read_json
 from landscribe.progress import make_logger
 
 
@@ -29,4 +27,3 @@ def ensure_demo_archive(config: DemoConfig, root: Path) -> None:
         )
     make_logger("demo").info("demo: writing a synthetic archive of %d patches into %s", config.num_patches, root)
     write_demo_archive(config, root)
-    write_json(root / CONFIG_FILE, config.model_dump())

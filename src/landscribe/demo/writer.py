@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from tqdm import tqdm
 
 from landscribe.demo.covers import Canvas, paint
@@ -31,9 +31,9 @@ from landscribe.demo.sensor import observe_optical, observe_radar
 from landscribe.errors import ArchiveError
 from landscribe.files import write_json
 from landscribe.nomenclature import CLC_CODES
+from landscribe.params import Section
+from landscribe.patch import S1_FOLDER, S2_FOLDER
 
-S2_FOLDER = "BigEarthNet-v1.0"
-S1_FOLDER = "BigEarthNet-S1-v1.0"
 CONFIG_FILE = "demo.json"  # the section that the archive was written with, to tell when it is out of date
 _CHUNK_PATCHES = 25  # about a sixth of a second of work: the progress bar moves, tasks stay cheap to send
 _CLASS_NAMES = {code: name for name, code in CLC_CODES.items()}
@@ -47,7 +47,7 @@ quality of a model on real imagery.
 """
 
 
-class DemoConfig(BaseModel):
+class DemoConfig(Section):
     """Section `demo` of params.yaml.
 
     Attributes:
@@ -55,8 +55,6 @@ class DemoConfig(BaseModel):
         num_tiles: granules that the patches take turns among, each of another MGRS tile.
         seed: of the whole archive.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     num_patches: int = Field(ge=50)
     num_tiles: int = Field(ge=1, le=len(GRANULES))

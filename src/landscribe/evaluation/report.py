@@ -46,7 +46,8 @@ def compute_confusion(truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     """Return float64 [class, class]: of the patches whose row class was missed, the share with the column invented."""
     missed = ((truth > 0.5) & ~predictions).astype(np.float64)
     invented = ((truth < 0.5) & predictions).astype(np.float64)
-    return missed.T @ invented / np.maximum(missed.sum(axis=0), 1)[:, None]
+    shares: np.ndarray = missed.T @ invented / np.maximum(missed.sum(axis=0), 1)[:, None]
+    return shares
 
 
 def _draw_curves(path: Path, test: Scores, classes: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ make DVC re-run everything downstream of an identical training, so the archive i
 
 import json
 import re
+import tempfile
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +21,8 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive can say
 
 def write_model(model: Any, card: ModelCard, path: Path) -> None:
     """Write the model without its optimizer, and the card, as a byte-reproducible Keras archive."""
-    with replacing(path.with_suffix(".raw.keras")) as raw:
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "raw.keras"
         keras.Model(model.input, model.output, name="landscribe").save(raw)
         with replacing(path) as beside, zipfile.ZipFile(raw) as source, zipfile.ZipFile(beside, "w") as target:
             for name in sorted(source.namelist()):

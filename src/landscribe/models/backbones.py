@@ -27,6 +27,10 @@ _SCALINGS = {
     "ResNet152": "caffe",
     "DenseNet121": "torch",
     "ConvNeXtTiny": "torch",
+    "EfficientNetV2B0": "torch",
+    "EfficientNetV2B1": "torch",
+    "EfficientNetV2B2": "torch",
+    "EfficientNetV2B3": "torch",
 }
 _SWITCHED_OFF = ("MobileNetV3", "EfficientNetV2", "ConvNeXt")  # constructors with `include_preprocessing`
 
@@ -75,9 +79,8 @@ def _build_application(name: str, input_shape: tuple[int, ...], weights: str | N
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # "usually expects 1 or 3 input channels": meant
             constructor = getattr(keras.applications, name)
-            return constructor(
-                include_top=False, weights=weights, input_shape=input_shape, name=name.lower(), **options
-            )
+            # No name of our own: EfficientNetV2 looks its blocks up by it.
+            return constructor(include_top=False, weights=weights, input_shape=input_shape, **options)
     except ValueError as error:
         reason = str(error).splitlines()[0][:200]
         raise TrainingError(f"train.backbone {name} does not take patches of {input_shape}: {reason}") from error

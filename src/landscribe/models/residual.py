@@ -9,8 +9,9 @@ drop three of four pixels), and with the last scale of a block starting at zero,
 a block is the identity at first, which lets the learning rate be high from the beginning.
 """
 
-import keras
-from keras import layers
+from landscribe.backend import keras
+
+layers = keras.layers
 
 # Two overlapping reductions by 2. One 7x7 convolution with stride 4 saves a fifth of a step but learns more slowly: on
 # UC Merced at 128 pixels it reached a validation macro AP of 0.83 after 15 epochs against 0.86, 0.87 against 0.91
@@ -19,7 +20,7 @@ STEM_CHANNELS = 32
 STEM_KERNEL_PX = 3
 # One block per stage. A stage halves the side and doubles the width, so every convolution costs about the same; at
 # 128 pixels the blocks see 32, 16, 8 and 4 pixels. A training step of 32 patches takes about 105 ms on two cores, at
-# 120 x 120 x 12 as at 128 x 128 x 3; two blocks per stage would take about 190 ms.
+# 120 x 120 x 12 as at 128 x 128 x 3; two blocks per stage nearly double it.
 STAGE_CHANNELS = (32, 64, 128, 256)
 
 # The Keras default, 0.99, needs about 500 steps to forget the initial statistics: a 10-epoch run on 1,000 patches

@@ -13,26 +13,8 @@ pipeline runs its workers.
 
 from typing import NamedTuple
 
-import tensorflow as tf
-from pydantic import BaseModel, ConfigDict, Field
-
-
-class AugmentationConfig(BaseModel):
-    """What may happen to a training patch; every value must be given.
-
-    Attributes:
-        dihedral: draw one of the 8 flips and quarter turns of the square. The ground has no preferred heading.
-        shift_fraction: largest shift along rows and along columns, as part of the side, in [0, 0.5]; pixels that
-            enter at the border are reflected. 0: no shift.
-        mixup_alpha: two patches and their multi_hot are mixed with a weight drawn from Beta(alpha, alpha), after
-            Zhang et al., "mixup: Beyond Empirical Risk Minimization", arXiv:1710.09412. 0: no mixup.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    dihedral: bool
-    shift_fraction: float = Field(ge=0.0, le=0.5)
-    mixup_alpha: float = Field(ge=0.0, allow_inf_nan=False)
+from landscribe.backend import tf
+from landscribe.pipeline.config import AugmentationConfig
 
 
 def augment_batch(

@@ -63,6 +63,8 @@ def make_train_dataset(
     steps = steps_per_epoch(manifest, config.batch_size_patches)
 
     def make_epoch(epoch: Any) -> Any:
+        # Of the graph of this function alone; `shuffle` would mix in whatever global seed is set.
+        tf.random.set_seed(seed)
         order = tf.random.experimental.stateless_shuffle(tf.constant(shards), seed=tf.stack([seed, epoch]))
         records = tf.data.Dataset.from_tensor_slices(order).interleave(
             tf.data.TFRecordDataset, cycle_length=_READ_SHARDS
@@ -97,7 +99,7 @@ def _make_parser(manifest: Manifest, bands: Sequence[str]) -> Any:
 
     def parse(records: Any) -> Any:
         parsed = tf.io.parse_example(records, features)
-        values = {}
+        values: dict[str, Any] = {}
         for group in groups:
             flat = tf.io.decode_raw(parsed[group.key], tf.as_dtype(group.dtype), little_endian=True)
             stack = tf.reshape(flat, [-1, len(group.bands), group.size_px, group.size_px])

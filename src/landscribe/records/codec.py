@@ -100,8 +100,9 @@ def iter_records(path: Path) -> Iterator[bytes]:
     with path.open("rb") as stream:
         number = 0
         while header := stream.read(12):
-            record = stream.read(struct.unpack("<Q", header[:8])[0] if len(header) == 12 else 0)
-            if header[8:] != _mask(header[:8]) or stream.read(4) != _mask(record):
+            sound = header[8:] == _mask(header[:8])  # before the length is believed: it could ask for exabytes
+            record = stream.read(struct.unpack("<Q", header[:8])[0]) if sound else b""
+            if not sound or stream.read(4) != _mask(record):
                 raise RecordsError(f"{path}: record {number} is truncated or corrupt; run the stage convert again.")
             yield record
             number += 1

@@ -223,7 +223,7 @@ def _write_shard(task: _Task) -> _Written:
                     quarantined.append(LeftOut(row.patch_id, str(error)))
                     continue
                 write_record(stream, _encode(row, values, task.groups))
-                patch_rows.append({"patch_id": row.patch_id, "split": task.split} | _measure(values, statistics))
+                patch_rows.append({"patch_id": row.patch_id, "split": task.split, **_measure(values, statistics)})
         digest = compute_file_digest(beside)
     return _Written(task.split, Shard(task.path.name, len(patch_rows), digest), statistics, patch_rows, quarantined)
 
@@ -242,7 +242,7 @@ def _encode(row: _Row, values: dict[str, np.ndarray], groups: Sequence[BandGroup
 
 def _measure(values: dict[str, np.ndarray], statistics: dict[str, BandStatistics]) -> dict[str, float]:
     """Add a patch to the running statistics; return its own mean and standard deviation a band."""
-    row = {}
+    row: dict[str, float] = {}
     for name, pixels in values.items():
         own = BandStatistics.from_values(pixels)
         statistics[name] = statistics[name].merge(own)

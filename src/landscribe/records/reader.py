@@ -44,7 +44,7 @@ def read_example(manifest: Manifest, records_dir: Path, split: str, bands: Seque
 
 def _decode(manifest: Manifest, record: bytes) -> Record:
     features = decode_example(record)
-    bands = {}
+    bands: dict[str, np.ndarray] = {}
     for group in manifest.groups:
         flat = np.frombuffer(features[group.key][0], np.dtype(group.dtype).newbyteorder("<"))
         stack = flat.reshape(len(group.bands), group.size_px, group.size_px)

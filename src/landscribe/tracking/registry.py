@@ -3,7 +3,6 @@
 import contextlib
 import importlib.metadata
 import tempfile
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,15 +174,13 @@ def _save_served(candidate: Candidate, folder: Path, mlflow_model: Model) -> Non
         "thresholds": dict(zip(candidate.card.classes, candidate.thresholds.tolist(), strict=True)),
     }
     write_json(folder / "facts.json", facts)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # advice on type hints: the signature says more than they could
-        mlflow.pyfunc.save_model(
-            folder / "model",
-            mlflow_model=mlflow_model,
-            python_model=str(_SERVED_MODEL),
-            artifacts={"network": str(candidate.model_path), "facts": str(folder / "facts.json")},
-            signature=make_signature(candidate.card),
-            input_example=dict(candidate.example),
-            # Named here: MLflow would start a process and import TensorFlow to infer them.
-            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _SERVING_LIBRARIES],
-        )
+    mlflow.pyfunc.save_model(
+        folder / "model",
+        mlflow_model=mlflow_model,
+        python_model=str(_SERVED_MODEL),
+        artifacts={"network": str(candidate.model_path), "facts": str(folder / "facts.json")},
+        signature=make_signature(candidate.card),
+        input_example=dict(candidate.example),
+        # Named here: MLflow would start a process and import TensorFlow to infer them.
+        pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _SERVING_LIBRARIES],
+    )

@@ -63,7 +63,7 @@ def has_run(run_id: str) -> bool:
     """Return whether the store knows the run."""
     open_store()
     try:
-        return mlflow.get_run(run_id).info.lifecycle_stage == "active"
+        return bool(mlflow.get_run(run_id).info.lifecycle_stage == "active")
     except mlflow.MlflowException:
         return False
 

@@ -6,7 +6,6 @@ package: a process with TensorFlow and MLflow alone can use the champion.
 
 import json
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-# MLflow asks for type hints on `predict` when the class is declared; the signature says more than they could.
-warnings.filterwarnings("ignore", message=".*Add type hints")
-
 _BATCH_SIZE_PATCHES = 64
 
 
-class ServedModel(mlflow.pyfunc.PythonModel):
+class _Labeller:
     """Takes {band: [n, row, column]} in native dtype, returns one float column a class and `labels`."""
 
     def load_context(self, context: Any) -> None:
@@ -35,7 +31,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         self._resamples: bool = facts["resamples"]
         self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
 
-    # Without annotations: MLflow would take them for the schema, in place of the signature.
+    # No annotations: MLflow would take them for the schema, in place of the signature.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Return a table: the score of each class in [0, 1], and `labels`, the classes at or above their threshold.
 
@@ -79,7 +75,16 @@ def _resample(values: np.ndarray, size_px: int) -> np.ndarray:
     """The rule of `archive.image.resample`, written again because this file travels alone; a test holds them equal."""
     resized = Image.fromarray(values.astype(np.float32)).resize((size_px, size_px), Image.Resampling.BILINEAR)
     limits = np.iinfo(values.dtype)
-    return np.clip(np.rint(np.asarray(resized)), limits.min, limits.max).astype(values.dtype)
+    rounded: np.ndarray = np.clip(np.rint(np.asarray(resized)), limits.min, limits.max).astype(values.dtype)
+    return rounded
+
+
+class ServedModel(_Labeller, mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """The labeller as MLflow runs it.
+
+    Inherited, not declared here: MLflow would warn, at each load, that `predict` has no type hints for it to make a
+    schema of. The signature says more than they could.
+    """
 
 
 mlflow.models.set_model(ServedModel())

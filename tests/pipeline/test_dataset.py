@@ -1,0 +1,106 @@
+"""Batches hold what the records hold, and their order is a function of (seed, epoch)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from landscribe.backend import tf
+from landscribe.errors import RecordsError
+from landscribe.pipeline.config import AugmentationConfig, PipelineConfig
+from landscribe.pipeline.dataset import make_eval_dataset, make_train_dataset, steps_per_epoch
+from landscribe.records.reader import iter_split
+from tests.model_fixtures import STORED_BANDS, TinyRecords
+
+pytest_plugins = ["tests.model_fixtures"]
+
+OFF = AugmentationConfig(dihedral=False, shift_fraction=0.0, mixup_alpha=0.0)
+ON = AugmentationConfig(dihedral=True, shift_fraction=0.2, mixup_alpha=0.4)
+
+
+def collect_epochs(
+    records: TinyRecords, augmentation: AugmentationConfig = OFF, *, seed: int = 5, first_epoch: int = 0
+) -> list[list[tuple[bytes, bytes]]]:
+    """Return for each epoch up to the third the bytes of each patch's B01 and multi_hot, in order."""
+    config = PipelineConfig(batch_size_patches=8, shuffle_buffer_patches=20, augmentation=augmentation)
+    batches = make_train_dataset(
+        records.manifest, records.folder, ["B01"], config, seed=seed, first_epoch=first_epoch, epochs=3
+    )
+    patches = [
+        (values.tobytes(), multi_hot.tobytes())
+        for bands, labels in batches.as_numpy_iterator()
+        for values, multi_hot in zip(bands["B01"], labels, strict=True)
+    ]
+    size = 8 * steps_per_epoch(records.manifest, 8)
+    return [patches[start : start + size] for start in range(0, len(patches), size)]
+
+
+def read_batches(records: TinyRecords, split: str, bands: Sequence[str], batch_size_patches: int) -> list[Any]:
+    """Return the evaluation batches as NumPy."""
+    batches = make_eval_dataset(records.manifest, records.folder, split, bands, batch_size_patches)
+    return list(batches.as_numpy_iterator())
+
+
+def test_the_tiny_records_have_several_shards(records: TinyRecords) -> None:
+    assert len(records.manifest.splits["train"]) > 4  # otherwise the order of shards would not be tested
+
+
+@pytest.mark.parametrize("bands", [STORED_BANDS, ("B05", "VV", "B02"), ("B01",)])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_evaluation_yields_every_stored_value_once_in_stored_order(
+    records: TinyRecords, split: str, bands: Sequence[str]
+) -> None:
+    stored = list(iter_split(records.manifest, records.folder, split))
+    batches = read_batches(records, split, bands, 5)
+    assert [name.decode() for names, _, _ in batches for name in names] == [record.patch_id for record in stored]
+    np.testing.assert_array_equal(
+        np.concatenate([multi_hot for _, _, multi_hot in batches]), [record.multi_hot for record in stored]
+    )
+    assert set(batches[0][1]) == set(bands)
+    for band in bands:
+        values = np.concatenate([bands_of_batch[band] for _, bands_of_batch, _ in batches])
+        assert values.dtype == stored[0].bands[band].dtype
+        np.testing.assert_array_equal(values, np.stack([record.bands[band] for record in stored]))
+
+
+def test_the_last_evaluation_batch_is_kept(records: TinyRecords) -> None:
+    assert [len(names) for names, _, _ in read_batches(records, "val", ["B01"], 5)] == [5, 5, 2]
+
+
+def test_a_training_epoch_holds_stored_patches_without_repetition(records: TinyRecords) -> None:
+    stored = {
+        (record.bands["B01"].tobytes(), record.multi_hot.astype(np.float32).tobytes())
+        for record in iter_split(records.manifest, records.folder, "train")
+    }
+    epochs = collect_epochs(records)
+    assert len(epochs) == 3
+    for epoch in epochs:
+        assert len(epoch) == len(set(epoch)) == 32  # 4 full batches of 36 patches
+        assert set(epoch) <= stored
+
+
+def test_each_epoch_has_an_order_of_its_own(records: TinyRecords) -> None:
+    first, second, third = collect_epochs(records)
+    assert first != second != third != first
+
+
+@pytest.mark.parametrize("augmentation", [OFF, ON])
+def test_batches_are_a_function_of_seed_and_epoch(records: TinyRecords, augmentation: AugmentationConfig) -> None:
+    tf.random.set_seed(1)
+    epochs = collect_epochs(records, augmentation)
+    tf.random.set_seed(2)
+    assert collect_epochs(records, augmentation) == epochs
+    assert collect_epochs(records, augmentation, first_epoch=1) == epochs[1:]
+    assert collect_epochs(records, augmentation, seed=6) != epochs
+
+
+def test_an_epoch_has_at_least_one_step(records: TinyRecords) -> None:
+    assert steps_per_epoch(records.manifest, 36) == 1
+    assert steps_per_epoch(records.manifest, 1000) == 1
+    assert steps_per_epoch(records.manifest, 10) == 3
+
+
+def test_a_band_that_is_not_stored_is_refused_with_both_lists(records: TinyRecords) -> None:
+    with pytest.raises(RecordsError, match=r"train.bands asks for B12; the records hold B02, B03, B04, B05, B01, VV"):
+        make_eval_dataset(records.manifest, records.folder, "val", ["B02", "B12"], 4)

@@ -1,0 +1,214 @@
+"""The whole river in a checkout of its own, through the real `dvc repro`: what a user does, in the order of a day."""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tests.closure import ROOT
+
+SMALL = (
+    "demo.num_patches=60 demo.num_tiles=2 search.trials=2 search.epochs=1 search.backbones=[SmallResNet]"
+    " train.epochs=1 train.batch_size_patches=16"
+)
+PROMISED = {
+    "test_macro_ap", "test_micro_ap", "test_macro_f1", "test_micro_f1", "test_sample_f1", "test_sample_f2",
+    "test_macro_f1_at_half", "test_sample_f2_at_half", "test_macro_ap_prior", "test_num_patches",
+    "test_num_classes_scored",
+}  # fmt: skip
+
+
+class Checkout:
+    """A copy of the project under version control, with the tools of this environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+        for name in listed.stdout.splitlines():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+        (folder / "dvc.lock").unlink(missing_ok=True)
+        hidden = {"DVC_ROOT", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"}
+        self.env = {name: value for name, value in os.environ.items() if name not in hidden} | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(folder / "src"),
+        }
+        self.run("git", "init", "--quiet")
+        self.commit("start")
+
+    def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command; stdout and stderr come together."""
+        done = subprocess.run(
+            words,
+            cwd=self.folder,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stdout
+        return done
+
+    def repro(self, assignments: str = "", *words: str, check: bool = True) -> str:
+        """Run what `make repro` runs."""
+        return self.run("python", "-m", "landscribe.repro", "--set", assignments, *words, check=check).stdout
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "-A")
+        self.run(
+            "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "--allow-empty", "-m", message
+        )
+
+    def read(self, name: str) -> dict[str, float]:
+        """Return a JSON file of the checkout."""
+        content: dict[str, float] = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        return content
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout after its first `make repro`, committed."""
+    made = Checkout(tmp_path_factory.mktemp("river"))
+    text = made.repro(SMALL)
+    assert "landscribe version 1 (alias challenger)" in text
+    assert "Traceback" not in text
+    assert "Warning" not in text
+    made.commit("first run")
+    return made
+
+
+def test_metrics_are_flat_finite_and_complete(checkout: Checkout) -> None:
+    metrics = checkout.read("metrics/test.json")
+    assert set(metrics) >= PROMISED
+    assert all(math.isfinite(value) for value in metrics.values())
+    assert all(key.startswith("val_") for key in checkout.read("metrics/val.json"))
+
+
+def test_scores_hold_every_test_patch_once_with_the_class_names(checkout: Checkout) -> None:
+    table = pq.read_table(checkout.folder / "scores/test.parquet")
+    splits = pd.read_parquet(checkout.folder / "data/splits.parquet")
+    assert sorted(table["patch_id"].to_pylist()) == sorted(splits[splits["split"] == "test"]["patch_id"])
+    classes = json.loads(table.schema.metadata[b"classes"])
+    assert {len(row) for row in table["score"].to_pylist()} == {len(classes)} == {19}
+
+
+def test_a_second_run_notices_the_archive_and_nothing_else(checkout: Checkout) -> None:
+    before = checkout.run("git", "status", "--porcelain").stdout
+    text = checkout.run("dvc", "repro").stdout
+    assert [line for line in text.splitlines() if "Running" in line] == ["Running stage 'fingerprint':"]
+    assert checkout.run("git", "status", "--porcelain").stdout == before
+
+
+def test_promote_moves_the_alias_once_and_the_champion_labels_a_patch(checkout: Checkout) -> None:
+    assert "version 1 of landscribe is champion" in checkout.run("landscribe", "promote").stdout
+    refused = checkout.run("landscribe", "promote", check=False)
+    assert refused.returncode == 1
+    assert checkout.run("landscribe", "rollback", check=False).returncode == 1
+    patch = next((checkout.folder / "data/demo/BigEarthNet-v1.0").iterdir())
+    model = "models:/landscribe@champion"
+    checkout.run("landscribe", "predict", str(patch), "--model", model, "--out", "labels.csv")
+    table = pd.read_csv(checkout.folder / "labels.csv")
+    assert table["patch_id"].tolist() == [patch.name]
+    assert table.columns[-1] == "labels"
+    assert table.shape == (1, 21)
+    (checkout.folder / "labels.csv").unlink()
+
+
+def test_a_lost_store_is_made_whole_by_the_next_run(checkout: Checkout) -> None:
+    checkout.folder.joinpath("mlflow.db").unlink()
+    shutil.rmtree(checkout.folder / "mlartifacts")
+    text = checkout.repro()
+    assert "landscribe version 1 (alias challenger)" in text
+    client = mlflow.MlflowClient(f"sqlite:///{checkout.folder}/mlflow.db")
+    version = client.get_model_version_by_alias("landscribe", "challenger")
+    run = client.get_run(version.run_id)
+    assert run.data.metrics["test_macro_ap"] == pytest.approx(checkout.read("metrics/test.json")["test_macro_ap"])
+    assert "restored_from_run" in run.data.tags
+
+
+def test_an_experiment_aside_uses_the_same_store_and_archive(checkout: Checkout) -> None:
+    checkout.commit("before the experiment")
+    words = ["-S", "search.trials=0", "-S", "train.learning_rate=1e-4"]
+    checkout.run("dvc", "exp", "run", "--temp", "-n", "aside", *words)
+    client = mlflow.MlflowClient(f"sqlite:///{checkout.folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("landscribe")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], "params.`train.learning_rate` = '0.0001'")
+    assert [run.info.run_name for run in runs] == ["train"]
+    assert checkout.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_going_back_to_values_seen_before_makes_the_old_version_challenger_again(checkout: Checkout) -> None:
+    challenger = lambda: mlflow.MlflowClient(f"sqlite:///{checkout.folder}/mlflow.db").get_model_version_by_alias(  # noqa: E731
+        "landscribe", "challenger"
+    )
+    checkout.repro("evaluate.threshold_metric=f2")
+    other = challenger().version
+    checkout.repro("evaluate.threshold_metric=f1")
+    assert challenger().version != other
+    checkout.repro("evaluate.threshold_metric=f2")
+    assert challenger().version == other
+
+
+@pytest.mark.parametrize(
+    ("assignments", "words"),
+    [
+        ("train.lerning_rate=1", "Did you mean 'learning_rate'"),
+        ("train.epochs=0", "train.epochs"),
+        ("archive.root=nowhere archive.layout=bigearthnet-v1", "does not exist"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_ends_the_run(checkout: Checkout, assignments: str, words: str) -> None:
+    done = checkout.run("python", "-m", "landscribe.repro", "--set", assignments, check=False)
+    checkout.run("git", "checkout", "--quiet", "params.yaml")
+    assert done.returncode != 0
+    errors = [line for line in done.stdout.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert words in errors[0]
+    assert "Traceback" not in done.stdout
+
+
+def test_tagged_images_go_the_same_way_and_keep_their_name(checkout: Checkout) -> None:
+    write_tagged_images(checkout.folder / "images")
+    checkout.run("landscribe", "promote")
+    lists = "split.files=[images/train.csv,images/val.csv,images/test.csv]"
+    given = f"archive.root=images/jpg archive.labels_file=images/tags.csv {lists} convert.image_size_px=32"
+    checkout.repro(f"{given} train.epochs=1 train.batch_size_patches=8", "--recipe", "recipes/ucmerced.yaml")
+    refused = checkout.run("landscribe", "promote", check=False)
+    assert refused.returncode == 1
+    assert "register.model_name" in refused.stdout
+    words = ["--model", "models:/landscribe@challenger", "--out", "labels.parquet"]
+    checkout.run("landscribe", "predict", "images/jpg", *words)
+    table = pd.read_parquet(checkout.folder / "labels.parquet")
+    assert list(table.columns) == ["patch_id", "dark", "light", "striped", "labels"]
+    assert len(table) == 40
+
+
+def write_tagged_images(folder: Path) -> None:
+    """Write 40 JPEG images of three tags in several sizes, their CSV and their lists."""
+    rng = np.random.default_rng(0)
+    (folder / "jpg").mkdir(parents=True)
+    rows, names = ["image_name,tags"], []
+    for number in range(40):
+        striped, light = number % 2, number % 4 > 1
+        size = (32, 40)[number % 3 == 0]
+        pixels = rng.integers(0, 40, (size, size, 3), np.uint8) + np.uint8(170 if light else 20)
+        if striped:
+            pixels[::4] += 30
+        Image.fromarray(pixels).save(folder / "jpg" / f"image_{number}.jpg")
+        names.append(f"image_{number}")
+        rows.append(f"image_{number},{'light' if light else 'dark'}{' striped' if striped else ''}")
+    (folder / "tags.csv").write_text("\n".join(rows) + "\n")
+    for split, chosen in {"train": names[:24], "val": names[24:32], "test": names[32:]}.items():
+        (folder / f"{split}.csv").write_text("\n".join(chosen) + "\n")
