@@ -1,11 +1,11 @@
 """Merging a recipe and SET into `params.yaml` as it stands, comments kept, so that git and DVC see every value."""
 
-import copy
 import io
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from landscribe.errors import ParamsError, did_you_mean
@@ -59,7 +59,28 @@ def merge(base: Any, overlay: dict[str, Any], where: str = "") -> None:
         if isinstance(value, dict) and isinstance(base[key], dict):
             merge(base[key], value, f"{where}{key}.")
         else:
-            base[key] = copy.deepcopy(value)
+            base[key] = _in_one_line(value)
+            _close_up(base, key)
+
+
+def _close_up(base: Any, key: str) -> None:
+    """Let the comment behind a value follow it at once: a value that is set back leaves no trace."""
+    tokens = base.ca.items.get(key) if isinstance(base, CommentedMap) else None
+    if tokens and tokens[2]:
+        tokens[2].column = 0
+
+
+def _in_one_line(value: Any) -> Any:
+    """Return a copy that YAML writes in one line: in block style a list pulls its comment apart, even from its line."""
+    if isinstance(value, list):
+        items = CommentedSeq(map(_in_one_line, value))
+        items.fa.set_flow_style()
+        return items
+    if isinstance(value, dict):
+        pairs = CommentedMap({key: _in_one_line(item) for key, item in value.items()})
+        pairs.fa.set_flow_style()
+        return pairs
+    return value
 
 
 def write_merged(recipe: Path | None, assignments: str, path: Path = PARAMS_FILE) -> None:

@@ -1,6 +1,7 @@
 """Average precision by class: what training watches on val.
 
-Apart from the other metrics, so that those can change without a new training. Non-interpolated, as scikit-learn computes it: the sum of precision times the step in recall.
+Apart from the other metrics, so that those can change without a new training. Non-interpolated, as scikit-learn
+computes it: the sum of precision times the step in recall.
 """
 
 import numpy as np

@@ -5,15 +5,12 @@ patches. Average precision is the non-interpolated sum of scikit-learn. Definiti
 "Multi-label classification: an overview", IJDWM 2007; the archive authors' list in bigearthnet-models-tf.
 """
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+from sklearn.metrics import average_precision_score
 
 from landscribe.evaluation.average_precision import compute_average_precisions, compute_macro_ap
-
-AVERAGES = {"macro": "macro", "micro": "micro", "sample": "samples"}
 
 
 def compute_f_scores(truth: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
@@ -21,17 +18,32 @@ def compute_f_scores(truth: np.ndarray, predictions: np.ndarray) -> dict[str, fl
 
     A ratio whose denominator is 0 counts as 0, as in scikit-learn.
     """
-    scored = np.flatnonzero(truth.any(axis=0))
-    metrics = {}
-    for name, average in AVERAGES.items():
-        columns = scored if name == "macro" else np.arange(truth.shape[1])
-        for beta in (1, 2):
-            precision, recall, f_score, _ = precision_recall_fscore_support(
-                truth[:, columns], predictions[:, columns], beta=beta, average=average, zero_division=0
-            )
-            metrics[f"{name}_f{beta}"] = float(f_score)
-        metrics |= {f"{name}_precision": float(precision), f"{name}_recall": float(recall)}
-    return metrics
+    by_class, by_patch = _count(truth, predictions, axis=0), _count(truth, predictions, axis=1)
+    counts = {"macro": by_class[:, truth.any(axis=0)], "micro": by_class.sum(axis=1, keepdims=True), "sample": by_patch}
+    return {
+        f"{average}_{name}": float(values.mean()) if values.size else 0.0
+        for average, columns in counts.items()
+        for name, values in _compute_ratios(columns).items()
+    }
+
+
+def _count(truth: np.ndarray, predictions: np.ndarray, axis: int) -> np.ndarray:
+    """Return hits, predictions and positives along an axis, int64 [3, item]."""
+    truth, predictions = truth.astype(bool), predictions.astype(bool)
+    return np.stack([values.sum(axis=axis) for values in (truth & predictions, predictions, truth)])
+
+
+def _compute_ratios(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Return precision, recall, F1 and F2 of each item of `_count`."""
+    hits, predicted, positives = counts
+    denominators = {
+        "precision": predicted,
+        "recall": positives,
+        "f1": (predicted + positives) / 2,
+        "f2": (predicted + 4 * positives) / 5,
+    }
+    # A denominator of 0 means no hit: 0 over anything positive.
+    return {name: hits / np.where(below > 0, below, 1) for name, below in denominators.items()}
 
 
 def compute_metrics(truth: np.ndarray, scores: np.ndarray, thresholds: np.ndarray) -> dict[str, float]:
@@ -61,22 +73,16 @@ def compute_class_rows(
     truth: np.ndarray, scores: np.ndarray, thresholds: np.ndarray, classes: Sequence[str]
 ) -> list[dict[str, object]]:
     """Return one row a class: positives, average precision, threshold, precision, recall, F1 and F2."""
-    predictions = scores >= thresholds
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # undefined ratios are set to 0 on purpose
-        precision, recall, f1, support = precision_recall_fscore_support(truth, predictions, zero_division=0)
-        f2 = precision_recall_fscore_support(truth, predictions, beta=2, zero_division=0)[2]
+    counts = _count(truth, scores >= thresholds, axis=0)
+    ratios = _compute_ratios(counts)
     average_precisions = compute_average_precisions(truth, scores)
     return [
         {
             "class": name,
-            "num_positives": int(support[number]),
+            "num_positives": int(counts[2, number]),
             "average_precision": float(average_precisions[number]),
             "threshold": float(thresholds[number]),
-            "precision": float(precision[number]),
-            "recall": float(recall[number]),
-            "f1": float(f1[number]),
-            "f2": float(f2[number]),
+            **{ratio: float(values[number]) for ratio, values in ratios.items()},
         }
         for number, name in enumerate(classes)
     ]

@@ -1,0 +1,78 @@
+"""Thresholds: the best cut of each class on the scores that they are fitted on."""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from landscribe.errors import NomenclatureError
+from landscribe.evaluation.thresholds import fit_thresholds, read_thresholds, write_thresholds
+
+Metric = Literal["f1", "f2"]
+
+
+def draw_problem(seed: int, decimals: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return truth and float32 scores of 5 classes; few decimals make many ties."""
+    rng = np.random.default_rng(seed)
+    truth = rng.random((30, 5)) < rng.uniform(0.1, 0.7, 5)
+    truth[0] = True
+    scores = np.round(np.clip(0.25 * truth + 0.8 * rng.random(truth.shape), 0, 1), decimals)
+    return truth.astype(np.float32), scores.astype(np.float32)
+
+
+def compute_f(truth: np.ndarray, predicted: np.ndarray, metric: Metric) -> float:
+    """Return F1 or F2 of one class."""
+    weight = {"f1": 1, "f2": 4}[metric]
+    hits = float((truth * predicted).sum())
+    return (1 + weight) * hits / float(weight * truth.sum() + predicted.sum())
+
+
+@pytest.mark.parametrize("metric", ["f1", "f2"])
+@pytest.mark.parametrize("decimals", [1, 6])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_cut_is_better_than_the_fitted_one(seed: int, decimals: int, metric: Metric) -> None:
+    truth, scores = draw_problem(seed, decimals)
+    thresholds = fit_thresholds(truth, scores, metric)
+    for number, threshold in enumerate(thresholds):
+        column, found = truth[:, number], scores[:, number]
+        cuts = [0.0, 0.5, *found.astype(np.float64), *np.nextafter(found.astype(np.float64), 2)]
+        best = max(compute_f(column, found >= cut, metric) for cut in cuts)
+        assert compute_f(column, found >= threshold, metric) == pytest.approx(best)
+        assert 0 <= threshold <= 1
+
+
+def test_a_threshold_keeps_away_from_the_scores_that_it_parts() -> None:
+    truth, scores = np.array([[0], [1], [1]]), np.array([[0.2], [0.8], [0.9]])
+    assert fit_thresholds(truth, scores, "f1") == pytest.approx([0.5])
+
+
+def test_among_equal_cuts_the_nearest_to_one_half_is_taken() -> None:
+    truth = np.array([[1], [0], [1], [0], [1], [0], [0], [0], [0]])
+    scores = np.array([[0.9], [0.85], [0.8], [0.75], [0.7], [0.6], [0.55], [0.52], [0.1]])
+    cuts = {0.875: 1 / 2, 0.775: 2 / 3, 0.65: 3 / 4}
+    assert max(cuts, key=lambda cut: cuts[cut]) == pytest.approx(fit_thresholds(truth, scores, "f1")[0])
+    equal = np.array([[1], [0], [0], [1]]), np.array([[0.9], [0.8], [0.6], [0.4]])  # F1 2/3 after 1 and after 4
+    assert fit_thresholds(*equal, "f1") == pytest.approx([0.2])  # 0.85 is farther from 0.5
+
+
+@pytest.mark.parametrize("metric", ["f1", "f2"])
+def test_a_class_without_a_positive_keeps_one_half(metric: Metric) -> None:
+    assert fit_thresholds(np.zeros((4, 1)), np.array([[0.9], [0.1], [0.3], [0.6]]), metric).tolist() == [0.5]
+
+
+def test_thresholds_survive_their_file_exactly(tmp_path: Path) -> None:
+    thresholds = np.random.default_rng(0).random(3)
+    classes = ["Beaches, dunes, sands", "Forêt", "water"]
+    write_thresholds(thresholds, classes, tmp_path / "thresholds.json")
+    np.testing.assert_array_equal(read_thresholds(tmp_path / "thresholds.json", classes), thresholds)
+
+
+def test_another_class_order_is_refused_with_both_lists(tmp_path: Path) -> None:
+    path = tmp_path / "thresholds.json"
+    write_thresholds(np.array([0.1, 0.2]), ["forest", "water"], path)
+    with pytest.raises(NomenclatureError) as caught:
+        read_thresholds(path, ["water", "forest"])
+    assert re.search(r"expected \['water', 'forest'\]", str(caught.value))
+    assert re.search(r"received \['forest', 'water'\]", str(caught.value))
