@@ -126,12 +126,12 @@ def test_section_models_are_strict_frozen_and_without_defaults(section: str) -> 
         assert all(field.is_required() for field in model.model_fields.values())
 
 
-@pytest.mark.parametrize("where", iter_keys(COMMITTED))
+@pytest.mark.parametrize("where", list(iter_keys(COMMITTED)))
 def test_a_key_left_out_is_named(where: str) -> None:
     assert f"params.yaml: {where} is missing" in refuse(rename(where, None))
 
 
-@pytest.mark.parametrize("where", iter_keys(COMMITTED))
+@pytest.mark.parametrize("where", list(iter_keys(COMMITTED)))
 def test_a_misspelt_key_is_refused_with_the_right_one(where: str) -> None:
     key = where.rpartition(".")[2]
     sentence = refuse(rename(where, f"{key}_"))

@@ -166,7 +166,7 @@ def test_going_back_to_values_seen_before_makes_the_old_version_challenger_again
     [
         ("train.lerning_rate=1", "Did you mean 'learning_rate'"),
         ("train.epochs=0", "train.epochs"),
-        ("archive.root=nowhere archive.layout=bigearthnet-v1", "does not exist"),
+        ("archive.root=nowhere archive.layout=bigearthnet-v1 convert.bands=[B04] train.bands=[B04]", "does not exist"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_ends_the_run(checkout: Checkout, assignments: str, words: str) -> None:

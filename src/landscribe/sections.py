@@ -4,7 +4,7 @@ from typing import Any
 
 from landscribe.archive.config import ArchiveConfig
 from landscribe.archive.layouts import open_archive
-from landscribe.bands import check_bands
+from landscribe.bands import S1_BANDS, check_bands
 from landscribe.demo import DemoConfig
 from landscribe.errors import ParamsError
 from landscribe.evaluation.thresholds import EvaluateConfig
@@ -35,6 +35,11 @@ def check_params(params: dict[str, Any]) -> None:
     archive = open_archive(parse_section(params, "archive", ArchiveConfig))
     convert = parse_section(params, "convert", ConvertConfig)
     train = parse_section(params, "train", TrainConfig)
+    if any(name in S1_BANDS for name in convert.bands) and "VV" not in archive.bands:
+        raise ParamsError(
+            "convert.bands: VV and VH come from the Sentinel-1 twins. Set archive.s1_root to their folder (layout"
+            " bigearthnet-v1), or take the two bands out."
+        )
     check_bands(convert.bands, dict(archive.bands), "convert.bands")
     missing = [name for name in train.bands if name not in convert.bands]
     if missing:

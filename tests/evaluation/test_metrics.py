@@ -1,6 +1,7 @@
 """Metrics against definitions written out by hand, and the laws that they keep."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -152,11 +153,9 @@ def test_a_row_a_class_repeats_the_averages() -> None:
 
 @pytest.mark.parametrize("truth", [np.zeros((3, 2)), np.ones((3, 2)), np.eye(3)[:, :2]])
 @pytest.mark.parametrize("score", [0.0, 0.5, 1.0])
-def test_metrics_are_finite_numbers_in_json(
-    tmp_path_factory: pytest.TempPathFactory, truth: np.ndarray, score: float
-) -> None:
+def test_metrics_are_finite_numbers_in_json(tmp_path: Path, truth: np.ndarray, score: float) -> None:
     metrics = compute_metrics(truth, np.full((3, 2), score, np.float32), np.full(2, HALF))
-    path = tmp_path_factory.mktemp("metrics") / "test.json"
+    path = tmp_path / "test.json"
     write_json(path, metrics)
     assert all(math.isfinite(value) for value in read_json(path).values())
 
@@ -174,12 +173,10 @@ def make_linear_toy(records: TinyRecords) -> tuple[pd.DataFrame, Scores]:
 
 
 @pytest.mark.parametrize("num_classes", [1, 2])
-def test_the_ridge_baseline_learns_what_a_line_can_tell(
-    records: TinyRecords, tmp_path_factory: pytest.TempPathFactory, num_classes: int
-) -> None:
+def test_the_ridge_baseline_learns_what_a_line_can_tell(records: TinyRecords, tmp_path: Path, num_classes: int) -> None:
     index, test = make_linear_toy(records)
     classes = test.classes[:num_classes]
     index["labels"] = [[name for name in names if name in classes] for names in index["labels"]]
-    index.to_parquet(path := tmp_path_factory.mktemp("ridge") / "index.parquet")
+    index.to_parquet(path := tmp_path / "index.parquet")
     scored = Scores(test.patch_ids, test.truth[:, :num_classes], test.scores[:, :num_classes], classes)
     assert compute_ridge_macro_ap(path, records.patch_statistics_path, scored) > 0.9

@@ -30,4 +30,5 @@ def compute_ridge_macro_ap(index_path: Path, patch_statistics_path: Path, scored
     features = statistics.drop(columns="split")
     model = make_pipeline(StandardScaler(), RidgeCV(_ALPHAS))
     model.fit(features.loc[train_ids], truth)
-    return compute_macro_ap(scored.truth, model.predict(features.loc[list(scored.patch_ids)]))
+    predicted = model.predict(features.loc[list(scored.patch_ids)])
+    return compute_macro_ap(scored.truth, predicted.reshape(scored.truth.shape))  # flat for a single class

@@ -1,0 +1,166 @@
+"""Laws of augmentation: pixels are moved and never invented, bands stay aligned, labels follow the pixels."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from landscribe.backend import tf
+from landscribe.pipeline.augmentation import augment_batch
+from landscribe.pipeline.config import AugmentationConfig
+
+Bands = dict[str, np.ndarray]
+
+OFF = AugmentationConfig(dihedral=False, shift_fraction=0.0, mixup_alpha=0.0)
+DIHEDRAL = OFF.model_copy(update={"dihedral": True})
+SHIFT = OFF.model_copy(update={"shift_fraction": 0.5})
+GEOMETRY = DIHEDRAL.model_copy(update={"shift_fraction": 0.5})
+MIXUP = OFF.model_copy(update={"mixup_alpha": 1.0})
+ALL = GEOMETRY.model_copy(update={"mixup_alpha": 1.0})
+NUM_CLASSES = 4
+
+
+def augment(bands: Bands, multi_hot: np.ndarray, config: AugmentationConfig, seed: int = 1) -> tuple[Bands, np.ndarray]:
+    """Augment eagerly; NumPy in, NumPy out."""
+    tensors = {name: tf.constant(values) for name, values in bands.items()}
+    moved, labels = augment_batch(tensors, tf.constant(multi_hot), tf.constant([seed, 2], tf.int64), config)
+    return {name: values.numpy() for name, values in moved.items()}, labels.numpy()
+
+
+def make_aligned(num_patches: int) -> Bands:
+    """Return bands of 12, 6 and 2 pixels that show the same ground.
+
+    The pixels of the 6-pixel band are numbered; each is 2 x 2 pixels of the finest band, and 3 x 3 of them carry the
+    number of their pixel of the coarsest band in `cell`.
+    """
+    numbered = np.arange(36, dtype=np.uint16).reshape(6, 6)
+    coarse = np.arange(4, dtype=np.uint8).reshape(2, 2)
+    patches = {
+        "fine": np.kron(numbered, np.ones((2, 2))).astype(np.float32),
+        "middle": numbered,
+        "cell": np.kron(coarse, np.ones((3, 3))).astype(np.uint8),
+        "coarse": coarse,
+    }
+    return {name: np.repeat(values[None], num_patches, axis=0) for name, values in patches.items()}
+
+
+def draw_batch(num_patches: int, seed: int = 0) -> tuple[Bands, np.ndarray]:
+    """Return random pixels of every stored dtype and one class a patch."""
+    rng = np.random.default_rng(seed)
+    bands: Bands = {
+        "R": rng.integers(0, 256, (num_patches, 12, 12)).astype(np.uint8),
+        "B05": rng.integers(0, 10_000, (num_patches, 6, 6)).astype(np.uint16),
+        "VV": rng.normal(-12, 4, (num_patches, 2, 2)).astype(np.float32),
+    }
+    return bands, np.eye(NUM_CLASSES, dtype=np.float32)[np.arange(num_patches) % NUM_CLASSES]
+
+
+def assert_equal_batches(left: tuple[Bands, np.ndarray], right: tuple[Bands, np.ndarray]) -> None:
+    """Compare bands and labels exactly."""
+    assert left[0].keys() == right[0].keys()
+    for name in left[0]:
+        np.testing.assert_array_equal(left[0][name], right[0][name], err_msg=name)
+    np.testing.assert_array_equal(left[1], right[1])
+
+
+def test_switched_off_it_is_the_identity() -> None:
+    batch = draw_batch(5)
+    assert_equal_batches(augment(*batch, OFF), batch)
+
+
+def test_a_flip_or_turn_keeps_the_pixels_of_every_patch() -> None:
+    bands, labels = draw_batch(40)
+    moved, moved_labels = augment(bands, labels, DIHEDRAL)
+    np.testing.assert_array_equal(moved_labels, labels)
+    for name, values in bands.items():
+        assert not np.array_equal(moved[name], values)
+        np.testing.assert_array_equal(
+            np.sort(moved[name].reshape(40, -1), axis=1), np.sort(values.reshape(40, -1), axis=1)
+        )
+
+
+def test_all_eight_symmetries_of_the_square_are_drawn_and_no_other() -> None:
+    moved, _ = augment(make_aligned(200), np.ones((200, 1), np.float32), DIHEDRAL)
+    square = np.arange(36).reshape(6, 6)
+    symmetries = {np.rot90(side, turns).tobytes() for side in (square, square.T) for turns in range(4)}
+    assert {patch.astype(square.dtype).tobytes() for patch in moved["middle"]} == symmetries
+
+
+def test_a_shift_invents_no_pixel_and_reaches_both_ways() -> None:
+    bands = make_aligned(200)
+    moved, _ = augment(bands, np.ones((200, 1), np.float32), SHIFT)
+    assert set(moved["middle"].ravel()) == set(range(36))
+    corners = {(int(patch[0, 0]), int(patch[-1, -1])) for patch in moved["coarse"]}
+    assert len(corners) > 3  # stays, and moves along rows and along columns
+
+
+@pytest.mark.parametrize("config", [DIHEDRAL, SHIFT, GEOMETRY])
+def test_bands_of_all_resolutions_stay_aligned(config: AugmentationConfig) -> None:
+    bands = make_aligned(60)
+    moved, _ = augment(bands, np.ones((60, 1), np.float32), config)
+    assert not np.array_equal(moved["middle"], bands["middle"])
+    for name, repeats, finer in (("middle", 2, "fine"), ("coarse", 3, "cell")):
+        spread = moved[name].repeat(repeats, axis=1).repeat(repeats, axis=2)
+        np.testing.assert_array_equal(spread, moved[finer])
+    row, column = moved["middle"] // 6, moved["middle"] % 6
+    np.testing.assert_array_equal(moved["cell"], row // 3 * 2 + column // 3)
+
+
+def test_mixed_labels_say_what_the_mixed_pixels_hold() -> None:
+    _, labels = draw_batch(32)
+    values = np.array([100, 1000, 5000, 20_000], np.float32)
+    bands: Bands = {"flat": np.broadcast_to((labels @ values)[:, None, None], (32, 2, 2)).astype(np.float32)}
+    mixed, mixed_labels = augment(bands, labels, MIXUP)
+    np.testing.assert_allclose(mixed_labels.sum(axis=1), 1, atol=1e-6)  # each patch had one class: mass is kept
+    assert ((mixed_labels > 0).sum(axis=1) == 2).any()
+    assert ((mixed_labels > 0).sum(axis=1) <= 2).all()  # a patch and one neighbour
+    np.testing.assert_allclose(mixed["flat"][:, 0, 0], mixed_labels @ values, rtol=1e-4)
+
+
+@pytest.mark.parametrize("config", [DIHEDRAL, SHIFT, MIXUP, ALL])
+def test_names_shapes_and_dtypes_are_kept(config: AugmentationConfig) -> None:
+    bands, labels = draw_batch(7)
+    moved, moved_labels = augment(bands, labels, config)
+    assert {name: (values.shape, values.dtype) for name, values in moved.items()} == {
+        name: (values.shape, values.dtype) for name, values in bands.items()
+    }
+    assert (moved_labels.shape, moved_labels.dtype) == (labels.shape, np.float32)
+
+
+def test_mixed_integers_stay_in_the_range_of_their_dtype() -> None:
+    labels = draw_batch(32)[1]
+    bands: Bands = {"R": np.tile(np.array([0, 255], np.uint8).repeat(4).reshape(2, 2, 2), (16, 1, 1))}
+    mixed, _ = augment(bands, labels, MIXUP)
+    own = bands["R"][:, 0, 0] > 0
+    assert (mixed["R"][own] > 127).all()  # a patch dominates its own mixture: nothing has wrapped around
+    assert (mixed["R"][~own] < 128).all()
+
+
+@pytest.mark.parametrize("config", [GEOMETRY, MIXUP, ALL])
+def test_inside_a_dataset_it_is_what_it_is_eagerly(config: AugmentationConfig) -> None:
+    bands, labels = draw_batch(11)
+
+    def mix(values: dict[str, Any], multi_hot: Any) -> Any:
+        assert multi_hot.shape[0] is None  # the last batch may be smaller: the graph must not know the size
+        return augment_batch(values, multi_hot, tf.constant([1, 2], tf.int64), config)
+
+    batches = tf.data.Dataset.from_tensor_slices((bands, labels)).batch(11).map(mix)
+    assert_equal_batches(next(iter(batches.as_numpy_iterator())), augment(bands, labels, config))
+
+
+def test_a_batch_is_a_function_of_its_seed() -> None:
+    batch = draw_batch(16)
+    first = augment(*batch, ALL, seed=1)
+    tf.random.set_seed(99)
+    assert_equal_batches(augment(*batch, ALL, seed=1), first)
+    other = augment(*batch, ALL, seed=3)
+    assert any(not np.array_equal(other[0][name], first[0][name]) for name in first[0])
+
+
+@pytest.mark.parametrize("num_patches", [1, 3])
+def test_a_small_last_batch_is_augmented_too(num_patches: int) -> None:
+    bands, labels = draw_batch(num_patches)
+    moved, moved_labels = augment(bands, labels, ALL)
+    assert len(moved_labels) == num_patches
+    np.testing.assert_allclose(moved_labels.sum(axis=1), 1, atol=1e-6)
+    assert all(np.isfinite(values).all() for values in moved.values())
