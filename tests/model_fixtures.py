@@ -20,7 +20,7 @@ from landscribe.statistics import read_statistics, write_statistics
 from landscribe.tracking.registry import Candidate
 from landscribe.training.config import TrainConfig
 
-STORED_BANDS = ("B02", "B03", "B04", "B05", "B01", "VV")
+STORED_BANDS = ("B04", "B02", "B03", "B05", "B01", "VV")  # not in the order of their names
 MODEL_BANDS = ("B05", "B02", "VV")  # resolutions and dtypes mixed, not in stored order
 
 

@@ -34,7 +34,8 @@ class BandStatistics:
         return cls(
             count=values.size,
             mean=mean,
-            squares=float(np.vdot(deviations, deviations)),
+            # Not a dot product: BLAS would start its threads for every band of every patch.
+            squares=float(np.square(deviations).sum()),
             minimum=float(values.min()),
             maximum=float(values.max()),
         )

@@ -109,12 +109,14 @@ def test_bands_of_all_resolutions_stay_aligned(config: AugmentationConfig) -> No
 def test_mixed_labels_say_what_the_mixed_pixels_hold() -> None:
     _, labels = draw_batch(32)
     values = np.array([100, 1000, 5000, 20_000], np.float32)
-    bands: Bands = {"flat": np.broadcast_to((labels @ values)[:, None, None], (32, 2, 2)).astype(np.float32)}
+    flat = np.broadcast_to((labels @ values)[:, None, None], (32, 2, 2))
+    bands: Bands = {"VV": flat.astype(np.float32), "B05": flat.astype(np.uint16)}
     mixed, mixed_labels = augment(bands, labels, MIXUP)
     np.testing.assert_allclose(mixed_labels.sum(axis=1), 1, atol=1e-6)  # each patch had one class: mass is kept
     assert ((mixed_labels > 0).sum(axis=1) == 2).any()
     assert ((mixed_labels > 0).sum(axis=1) <= 2).all()  # a patch and one neighbour
-    np.testing.assert_allclose(mixed["flat"][:, 0, 0], mixed_labels @ values, rtol=1e-4)
+    np.testing.assert_allclose(mixed["VV"][:, 0, 0], mixed_labels @ values, rtol=1e-4)
+    np.testing.assert_array_equal(mixed["B05"], np.rint(mixed["VV"]))
 
 
 @pytest.mark.parametrize("config", [DIHEDRAL, SHIFT, MIXUP, ALL])

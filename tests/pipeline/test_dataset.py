@@ -16,6 +16,7 @@ from tests.model_fixtures import STORED_BANDS, TinyRecords
 pytest_plugins = ["tests.model_fixtures"]
 
 OFF = AugmentationConfig(dihedral=False, shift_fraction=0.0, mixup_alpha=0.0)
+DIHEDRAL = AugmentationConfig(dihedral=True, shift_fraction=0.0, mixup_alpha=0.0)
 ON = AugmentationConfig(dihedral=True, shift_fraction=0.2, mixup_alpha=0.4)
 
 
@@ -95,6 +96,14 @@ def test_batches_are_a_function_of_seed_and_epoch(records: TinyRecords, augmenta
     assert collect_epochs(records, augmentation, seed=6) != epochs
 
 
+def test_augmentation_draws_anew_in_each_epoch(records: TinyRecords) -> None:
+    stored = np.stack([record.bands["B01"] for record in iter_split(records.manifest, records.folder, "train")])
+    symmetries = [np.rot90(side, turns, axes=(1, 2)) for side in (stored, stored.swapaxes(1, 2)) for turns in range(4)]
+    numbers = {patch.tobytes(): number for number, patches in enumerate(symmetries) for patch in patches}
+    draws = [[numbers[values] for values, _ in epoch] for epoch in collect_epochs(records, DIHEDRAL)]
+    assert draws[0] != draws[1] != draws[2] != draws[0]
+
+
 def test_an_epoch_has_at_least_one_step(records: TinyRecords) -> None:
     assert steps_per_epoch(records.manifest, 36) == 1
     assert steps_per_epoch(records.manifest, 1000) == 1
@@ -102,5 +111,5 @@ def test_an_epoch_has_at_least_one_step(records: TinyRecords) -> None:
 
 
 def test_a_band_that_is_not_stored_is_refused_with_both_lists(records: TinyRecords) -> None:
-    with pytest.raises(RecordsError, match=r"train.bands asks for B12; the records hold B02, B03, B04, B05, B01, VV"):
+    with pytest.raises(RecordsError, match=r"train.bands asks for B12; the records hold B04, B02, B03, B05, B01, VV"):
         make_eval_dataset(records.manifest, records.folder, "val", ["B02", "B12"], 4)

@@ -16,7 +16,6 @@ from PIL import Image
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-from landscribe.archive.raster import GDAL_OPTIONS
 from landscribe.errors import PatchError
 
 IMAGE_SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -116,7 +115,7 @@ def _open_raster(path: Path) -> Iterator[rasterio.DatasetReader]:
     """Open an image that need not lie anywhere on Earth."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as dataset:
+        with rasterio.open(path) as dataset:
             if dataset.width * dataset.height > _MAX_PIXELS:
                 raise PatchError(f"{path.name}: expected at most {_MAX_PIXELS:,} px; received {dataset.shape}")
             yield dataset

@@ -1,5 +1,6 @@
 """Reading one GeoTIFF band."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from landscribe.bands import Band
 from landscribe.errors import PatchError
 
 # Without it GDAL lists the folder at each open to look for side files: most of the time of a small read
-# (https://github.com/rasterio/rasterio/issues/2213).
-GDAL_OPTIONS = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+# (https://github.com/rasterio/rasterio/issues/2213). Set for the process: entering a rasterio.Env costs as much again.
+os.environ.setdefault("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
 
 
 def read_band(path: Path, band: Band) -> np.ndarray:
@@ -23,7 +24,7 @@ def read_band(path: Path, band: Band) -> np.ndarray:
     if not path.is_file():
         raise PatchError(f"band {band.name} is missing: no {path.name}")
     try:
-        with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as dataset:
+        with rasterio.open(path) as dataset:
             values: np.ndarray = dataset.read(1)
     except RasterioError as error:
         raise PatchError(f"{path.name} is unreadable: {' '.join(str(error).split())}") from error
