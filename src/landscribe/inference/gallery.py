@@ -14,6 +14,7 @@ from landscribe.scores import Scores
 
 _TRUE_COLOUR = (("B04", "B03", "B02"), ("R", "G", "B"), ("VV", "VH", "VV"))
 _COLUMNS = 4
+_WHITE_DN = 2000.0  # reflectance 0.2: above it only clouds, sand and roofs
 
 
 def choose_patches(scores: Scores, num_patches: int) -> list[int]:
@@ -61,11 +62,14 @@ def collect_images(batches: Any, patch_ids: Sequence[str]) -> dict[str, np.ndarr
 
 
 def _to_rgb(bands: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return the true-colour bands, or the first band in grey, between the 1st and 99th percentile."""
+    """Return the true-colour bands as the eye expects them, or other bands between their 1st and 99th percentile."""
     names = next((names for names in _TRUE_COLOUR if set(names) <= set(bands)), (next(iter(bands)),) * 3)
-    stacked = np.stack([bands[name] for name in names], axis=-1).astype(np.float32)
-    low, high = np.percentile(stacked, (1, 99))
-    stretched: np.ndarray = np.clip((stacked - low) / max(high - low, 1e-6), 0, 1) * 255
+    stacked = np.stack([bands[name] for name in names], axis=-1)
+    if stacked.dtype == np.uint8:
+        return stacked
+    low, high = (0.0, _WHITE_DN) if "B04" in names else np.percentile(stacked, (1, 99))
+    # A gamma lifts the dark ground of true colour, where most of a land patch lies.
+    stretched: np.ndarray = np.clip((stacked - low) / max(high - low, 1e-6), 0, 1) ** 0.625 * 255
     return stretched.astype(np.uint8)
 
 
