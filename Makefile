@@ -68,7 +68,7 @@ $(READY): requirements/$(LOCK).txt pyproject.toml
 	fi
 	@touch $@
 
-# What the pipeline made and what tools cached; runs and registry (mlflow.db, mlartifacts) and .venv stay.
+# What the stages wrote (`dvc checkout` brings it back) and what tools cached. Archives, runs, registry, .venv stay.
 clean:
-	rm -rf data search models scores reports metrics .landscribe .dvc/cache .dvc/tmp dvc.lock dvc_plots
+	rm -rf data/*.json data/*.parquet data/records search models scores reports metrics .landscribe dvc_plots
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.* htmlcov

@@ -47,5 +47,12 @@ def check_params(params: dict[str, Any]) -> None:
             f"train.bands: expected a subset of convert.bands ({', '.join(convert.bands)}); received"
             f" {', '.join(missing)} besides."
         )
+    search = parse_section(params, "search", SearchConfig)
+    backbones = [train.backbone, *(search.backbones if search.trials else [])]
+    if "SmallResNet" in backbones and (train.weights or not train.trainable_backbone):
+        raise ParamsError(
+            "SmallResNet (train.backbone or search.backbones) has no pretrained weights; set train.weights to null and"
+            " train.trainable_backbone to true, or name backbones of keras.applications."
+        )
     if train.weights == "imagenet" and len(train.bands) != 3:
         raise ParamsError(f"train.weights: imagenet takes three bands, red first; train.bands has {train.bands}.")
