@@ -81,8 +81,8 @@ def _check_classes(challenger: ModelVersion, champion: ModelVersion) -> None:
     ours, theirs = read_classes(challenger), read_classes(champion)
     if ours != theirs:
         raise RegistryError(
-            f"the champion (version {champion.version}) has other classes: expected {', '.join(theirs)}; the"
-            f" challenger (version {challenger.version}) has {', '.join(ours)}. Models of other classes need a name"
+            f"the champion (version {champion.version}) has other classes: expected {'; '.join(theirs)}. The"
+            f" challenger (version {challenger.version}) has {'; '.join(ours)}. Models of other classes need a name"
             " of their own: set register.model_name in params.yaml and run make repro again."
         )
 

@@ -66,7 +66,12 @@ def register(candidate: Candidate, model_name: str, run_id: str) -> dict[str, An
     version = find_version(model_name, candidate.digest)
     if version is None:
         version = _log_version(candidate, model_name, run_id)
-    MlflowClient().set_registered_model_alias(model_name, CHALLENGER, version.version)
+    client = MlflowClient()
+    # Also of a version that was there: the same model may have been measured on other test records since.
+    measured = {METRIC_TAG: repr(candidate.metrics["test_macro_ap"]), TEST_TAG: candidate.test_digest}
+    for tag, value in measured.items():
+        client.set_model_version_tag(model_name, version.version, tag, value)
+    client.set_registered_model_alias(model_name, CHALLENGER, version.version)
     return {
         "model_name": model_name,
         "version": int(version.version),
@@ -157,8 +162,6 @@ def _log_version(candidate: Candidate, model_name: str, run_id: str) -> ModelVer
         client.create_registered_model(model_name)
     tags = {
         DIGEST_TAG: candidate.digest,
-        METRIC_TAG: repr(candidate.metrics["test_macro_ap"]),
-        TEST_TAG: candidate.test_digest,
         "nomenclature": candidate.card.nomenclature,
         "backbone": candidate.card.backbone,
     }
