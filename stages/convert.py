@@ -12,7 +12,7 @@ from landscribe.files import replacing
 from landscribe.labels import read_index
 from landscribe.nomenclature import read_classes
 from landscribe.params import parse_section, read_params
-from landscribe.progress import make_logger
+from landscribe.progress import say_summary
 from landscribe.records.conversion import ConvertConfig, convert
 from landscribe.records.report import write_convert_report
 from landscribe.records.schema import write_manifest
@@ -32,7 +32,7 @@ def main() -> None:
     with replacing(paths.PATCH_STATISTICS) as beside:
         done.patch_statistics.to_parquet(beside, index=False)
     write_manifest(done.manifest, paths.MANIFEST)
-    make_logger("convert").info("convert: %s", write_convert_report(paths.REPORTS / "convert", done))
+    say_summary("convert", write_convert_report(paths.REPORTS / "convert", done))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from landscribe.labels_report import write_discover_report
 from landscribe.name_lists import read_names
 from landscribe.nomenclature import make_nomenclature, write_nomenclature
 from landscribe.params import find_repository, parse_section, read_params
-from landscribe.progress import make_logger
+from landscribe.progress import say_summary
 from landscribe.quarantine import check_bad_fraction
 from stages import paths
 
@@ -33,7 +33,7 @@ def main() -> None:
     write_nomenclature(nomenclature, paths.NOMENCLATURE)
     labels = index["labels"].to_pylist()
     summary = write_discover_report(paths.REPORTS / "discover", labels, nomenclature.classes, listing, excluded)
-    make_logger("discover").info("discover: %s", summary)
+    say_summary("discover", summary)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -22,6 +22,18 @@ def make_logger(name: str) -> logging.Logger:
         logger.setLevel(logging.INFO)
         logger.propagate = False
     return logger
+
+
+def say_summary(stage: str, summary: Mapping[str, object]) -> None:
+    """Write the facts of a report as one line each, empty ones left out."""
+    logger = make_logger(stage)
+    for name, value in summary.items():
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{key}: {number}" for key, number in value.items())
+        if isinstance(value, list):
+            value = "; ".join(map(str, value))
+        if value != "":
+            logger.info("%s: %s %s", stage, name.replace("_", " "), value)
 
 
 def track(items: Iterable[T], *, total: int, what: str, unit: str = "patch") -> Iterator[T]:

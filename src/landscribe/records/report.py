@@ -17,6 +17,7 @@ def write_convert_report(folder: Path, conversion: Conversion) -> dict[str, obje
         "bytes_per_record": sum(group.num_bytes for group in manifest.groups),
         "quirks": {"resampled-image": conversion.num_resampled} if conversion.num_resampled else {},
         "quarantined": summarise_reasons(conversion.quarantined),
+        "warnings": [f"the split {split} is empty" for split in SPLITS if not manifest.num_records(split)],
     }
     write_json(folder / "summary.json", summary)
     write_left_out(folder / "left_out.csv", quarantined=conversion.quarantined)

@@ -6,8 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from landscribe.backend import keras
+from landscribe.errors import TrainingError
 from landscribe.training.config import EpochLog, TrainConfig
 from landscribe.training.optimizers import build_optimizer
+
+
+class DivergedError(TrainingError):
+    """The weights became infinite or no numbers: the learning rate is too high."""
 
 
 @dataclass

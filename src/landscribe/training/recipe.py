@@ -18,7 +18,7 @@ from landscribe.models.preprocess import BandInput
 from landscribe.pipeline.dataset import make_eval_dataset, make_train_dataset, steps_per_epoch
 from landscribe.records.schema import Manifest, check_not_empty, check_subset
 from landscribe.training.config import EpochLog, TrainConfig
-from landscribe.training.fit import FitResult, fit
+from landscribe.training.fit import DivergedError, FitResult, fit
 
 
 def fit_classifier(
@@ -38,7 +38,7 @@ def fit_classifier(
         log_epoch: receives every epoch's row.
 
     Raises:
-        TrainingError: train or val is empty, or the backbone does not fit.
+        TrainingError: the backbone does not fit; `DivergedError`: the learning rate is too high.
         RecordsError: a band is not stored.
     """
     check_ready(manifest, config)
@@ -50,7 +50,7 @@ def fit_classifier(
         manifest, records_dir, config.bands, config.pipeline, seed=config.seed, first_epoch=0, epochs=config.epochs
     )
     val = make_eval_dataset(manifest, records_dir, "val", config.bands, config.batch_size_patches)
-    return model, fit(model, batches, steps, lambda fitted: _evaluate(fitted, val), config, log_epoch)
+    return model, fit(model, batches, steps, lambda fitted: _evaluate(fitted, val, config), config, log_epoch)
 
 
 def make_card(manifest: Manifest, config: TrainConfig) -> ModelCard:
@@ -89,9 +89,14 @@ def _make_spec(
     )
 
 
-def _evaluate(model: Any, batches: Any) -> dict[str, float]:
+def _evaluate(model: Any, batches: Any, config: TrainConfig) -> dict[str, float]:
     """Return loss and macro average precision of the whole val split: never an average of batches."""
     _, truth, scores = predict_scores(model, batches)
+    if np.isnan(scores).any():
+        raise DivergedError(
+            f"the training diverged: its scores are no numbers. Lower train.learning_rate ({config.learning_rate:.3g})"
+            " or raise train.warmup_epochs."
+        )
     likelihood = np.where(truth > 0.5, scores, 1 - scores)
     return {
         "val_loss": float(-np.log(np.maximum(likelihood, 1e-7)).mean()),

@@ -16,6 +16,7 @@ from landscribe.search_report import write_search_report
 from landscribe.statistics import read_statistics
 from landscribe.tracking import runs
 from landscribe.training.config import TrainConfig
+from landscribe.training.fit import DivergedError
 from landscribe.training.recipe import check_ready, fit_classifier
 
 
@@ -45,11 +46,15 @@ def search_best(
     def objective(number: int, choice: Choice) -> float:
         trial = _shorten(train, config.epochs, choice)
         with runs.start_run(f"trial-{number:03d}", tags, {"train": trial.model_dump()}, parent_run_id=parent):
-            _, result = fit_classifier(manifest, manifest_path.parent, statistics, trial, runs.log_epoch)
-            runs.log_metrics({"best_val_macro_ap": result.best_val_macro_ap})
-        words = (number, choice.backbone, choice.learning_rate, result.best_val_macro_ap)
+            try:
+                _, result = fit_classifier(manifest, manifest_path.parent, statistics, trial, runs.log_epoch)
+                value = result.best_val_macro_ap
+            except DivergedError:  # an answer too: the worst
+                value = 0.0
+            runs.log_metrics({"best_val_macro_ap": value})
+        words = (number, choice.backbone, choice.learning_rate, value)
         make_logger("search").info("trial %d: %s at %.2g: val macro AP %.4f", *words)
-        return result.best_val_macro_ap
+        return value
 
     with _open_parent(study, tags, config) as parent:
         study.set_user_attr(PARENT_RUN, parent)
