@@ -28,12 +28,13 @@ def main() -> None:
     device = choose_device(config.device)
     tags = runs.make_tags(manifest, device, {"archive_digest": paths.ARCHIVE, "split_digest": paths.SPLITS})
     say = say_epoch(config, device, runs.log_epoch)
-    with runs.start_run("train", tags, {"train": config.model_dump()}) as run_id:
+    name = f"train-{config.backbone}"
+    with runs.start_run(name, tags, {"train": config.model_dump()}) as run_id:
         runs.log_dataset(manifest, paths.RECORDS, "training")
         model, result = fit_classifier(manifest, paths.RECORDS, statistics, config, say)
         write_model(model, make_card(manifest, config), paths.MODEL)
         write_train_report(paths.REPORTS / "train", result.history)
-        write_json(paths.RUN, runs.make_record("train", run_id, tags, {"train": config.model_dump()}, manifest))
+        write_json(paths.RUN, runs.make_record(name, run_id, tags, {"train": config.model_dump()}, manifest))
         runs.log_metrics({"best_epoch": result.best_epoch, "best_val_macro_ap": result.best_val_macro_ap})
         runs.log_files(paths.REPORTS / "train", "train")
 

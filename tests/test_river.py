@@ -145,7 +145,7 @@ def test_an_experiment_aside_uses_the_same_store_and_archive(checkout: Checkout)
     experiment = client.get_experiment_by_name("landscribe")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id], "params.`train.learning_rate` = '0.0001'")
-    assert [run.info.run_name for run in runs] == ["train"]
+    assert [run.info.run_name for run in runs] == ["train-SmallResNet"]
     assert checkout.run("git", "status", "--porcelain").stdout == ""
 
 

@@ -24,9 +24,7 @@ from landscribe.models.card import ModelCard
 from landscribe.tracking.store import open_store
 
 CHALLENGER, CHAMPION = "challenger", "champion"
-DIGEST_TAG = "landscribe.digest"
-METRIC_TAG = "landscribe.test_macro_ap"
-TEST_TAG = "landscribe.test_digest"
+DIGEST_TAG, METRIC_TAG, TEST_TAG = "digest", "test_macro_ap", "test_digest"
 _SERVED_MODEL = Path(__file__).with_name("served_model.py")
 _SERVING_LIBRARIES = ("tensorflow", "keras", "mlflow", "numpy", "pandas", "pillow")
 
@@ -165,7 +163,13 @@ def _log_version(candidate: Candidate, model_name: str, run_id: str) -> ModelVer
         "nomenclature": candidate.card.nomenclature,
         "backbone": candidate.card.backbone,
     }
-    return client.create_model_version(model_name, logged.model_uri, run_id, tags, model_id=logged.model_id)
+    description = (
+        f"{candidate.card.backbone}, {candidate.card.nomenclature} ({len(candidate.card.classes)} classes), test macro"
+        f" average precision {candidate.metrics['test_macro_ap']:.4f}"
+    )
+    return client.create_model_version(
+        model_name, logged.model_uri, run_id, tags, description=description, model_id=logged.model_id
+    )
 
 
 def _save_served(candidate: Candidate, folder: Path, mlflow_model: Model) -> None:
