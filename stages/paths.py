@@ -17,5 +17,4 @@ SCORES = Path("scores")
 METRICS = Path("metrics")
 REPORTS = Path("reports")
 RUN = REPORTS / "train/run.json"
-HISTORY = REPORTS / "train/history.csv"
 REGISTRATION = REPORTS / "register/registration.json"

@@ -1,13 +1,12 @@
 """register: the trained and evaluated model as a version with the alias `challenger`; the same model only once.
 
-Reads: models/, metrics/, data/records/ (one val patch as input example), reports/ (to restore a lost run).
-Writes: reports/register/registration.json. Params: register. Cost: seconds; no TensorFlow.
+Reads: models/, metrics/, data/records/ (an example), reports/ (to restore a lost run). Params: register.
+Writes: reports/register/registration.json. Cost: seconds; no TensorFlow.
 """
 
 from landscribe.errors import run_or_exit
 from landscribe.evaluation.thresholds import read_thresholds
 from landscribe.files import read_json, write_json
-from landscribe.history import read_history
 from landscribe.models.card import read_card
 from landscribe.params import parse_section, read_params
 from landscribe.progress import make_logger
@@ -24,9 +23,6 @@ def main() -> None:
     name = parse_section(read_params(), "register", RegisterConfig).model_name
     card, record = read_card(paths.MODEL), runs.read_run_record(paths.RUN)
     metrics = read_json(paths.METRICS / "val.json") | read_json(paths.METRICS / "test.json")
-    run_id = record["run_id"]
-    if not runs.has_run(run_id):
-        run_id = runs.restore_run(record, read_history(paths.HISTORY), metrics, paths.REPORTS)
     candidate = Candidate(
         model_path=paths.MODEL,
         card=card,
@@ -35,7 +31,7 @@ def main() -> None:
         test_digest=record["test_digest"],
         example=read_example(read_manifest(paths.MANIFEST), paths.RECORDS, "val", list(card.bands)),
     )
-    registration = register(candidate, name, run_id)
+    registration = register(candidate, name, runs.ensure_run(record, metrics, paths.REPORTS))
     write_json(paths.REGISTRATION, registration)
     make_logger("register").info("register: %s version %d is the challenger", name, registration["version"])
 

@@ -4,9 +4,7 @@ Reads: data/records/, data/band_statistics.json, search/best_params.yaml.
 Writes: models/model.keras, reports/train/. Params: train, with the values of the search. Cost: the longest stage.
 """
 
-from landscribe.devices import choose_device
 from landscribe.errors import run_or_exit
-from landscribe.files import write_json
 from landscribe.models.artifact import write_model
 from landscribe.params import parse_section, read_params
 from landscribe.records.schema import read_manifest
@@ -14,7 +12,7 @@ from landscribe.search import read_choice
 from landscribe.statistics import read_statistics
 from landscribe.tracking import runs
 from landscribe.training.config import TrainConfig
-from landscribe.training.recipe import check_ready, fit_classifier, make_card
+from landscribe.training.recipe import fit_classifier, make_card, prepare
 from landscribe.training.report import say_epoch, write_train_report
 from stages import paths
 
@@ -24,8 +22,7 @@ def main() -> None:
     section = parse_section(read_params(), "train", TrainConfig)
     config = TrainConfig.model_validate(section.model_dump() | read_choice(paths.BEST_PARAMS))
     manifest, statistics = read_manifest(paths.MANIFEST), read_statistics(paths.BAND_STATISTICS)
-    check_ready(manifest, config)
-    device = choose_device(config.device)
+    device = prepare(manifest, config)
     tags = runs.make_tags(manifest, device, {"archive_digest": paths.ARCHIVE, "split_digest": paths.SPLITS})
     say = say_epoch(config, device, runs.log_epoch)
     name = f"train-{config.backbone}"
@@ -34,7 +31,7 @@ def main() -> None:
         model, result = fit_classifier(manifest, paths.RECORDS, statistics, config, say)
         write_model(model, make_card(manifest, config), paths.MODEL)
         write_train_report(paths.REPORTS / "train", result.history)
-        write_json(paths.RUN, runs.make_record(name, run_id, tags, {"train": config.model_dump()}, manifest))
+        runs.write_record(paths.RUN, name, run_id, tags, {"train": config.model_dump()}, manifest)
         runs.log_metrics({"best_epoch": result.best_epoch, "best_val_macro_ap": result.best_val_macro_ap})
         runs.log_files(paths.REPORTS / "train", "train")
 

@@ -46,7 +46,7 @@ def predict_path(path: Path, served: Any, s1_root: Path | None) -> pd.DataFrame:
     """
     inputs = {spec.name: spec for spec in served.metadata.get_input_schema().inputs}
     if set(inputs) <= set(IMAGE_BANDS):
-        names, patches = _open_images(path, list(inputs))
+        names, patches = _open_images(path, {name: spec.type for name, spec in inputs.items()})
     else:
         names, patches = _open_patches(path, [BANDS[name] for name in inputs], s1_root)
     tables = []
@@ -70,23 +70,29 @@ def write_predictions(table: pd.DataFrame, path: Path) -> None:
             table.to_parquet(beside, index=False)
 
 
-def _open_images(path: Path, bands: Sequence[str]) -> tuple[list[str], Iterator[Patch]]:
-    files = [path] if path.is_file() else list_images(path)[0]
+def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]]) -> tuple[list[str], Iterator[Patch]]:
+    files: dict[str, Path] = {}
+    for file in [path] if path.is_file() else list_images(path)[0]:
+        if (other := files.setdefault(file.stem, file)) != file:
+            raise ArchiveError(f"{path}: {other.name} and {file.name} share one name; keep one.")
 
     def read(file: Path) -> dict[str, np.ndarray]:
         image = read_image(file)
-        return {name: image[..., "RGB".index(name)] for name in bands}
+        for dtype in dtypes.values():
+            if image.dtype != dtype:
+                raise PatchError(f"{file.name}: expected {dtype} values; received {image.dtype}")
+        return {name: image[..., "RGB".index(name)] for name in dtypes}
 
-    return [file.stem for file in files], _read_all({file.stem: file for file in files}, read)
+    return list(files), _read_all(files, read)
 
 
 def _open_patches(path: Path, bands: Sequence[Band], s1_root: Path | None) -> tuple[list[str], Iterator[Patch]]:
-    folders = _list_folders(path, next(band.name for band in bands if band.name not in S1_BANDS or s1_root))
     twins: Mapping[str, str] = {}
     if any(band.name in S1_BANDS for band in bands):
         if s1_root is None:
             raise ArchiveError("this model takes Sentinel-1 bands; name the folder of the twins with --s1-root.")
         twins = read_twin_names(s1_root)
+    folders = _list_folders(path)
     archive = BigEarthNetV1(folders[0].parent, s1_root)
 
     def read(folder: Path) -> dict[str, np.ndarray]:
@@ -95,16 +101,16 @@ def _open_patches(path: Path, bands: Sequence[Band], s1_root: Path | None) -> tu
     return [folder.name for folder in folders], _read_all({folder.name: folder for folder in folders}, read)
 
 
-def _list_folders(path: Path, band: str) -> list[Path]:
-    """Return the patch folders: `path` itself when it holds a band's file, else its sub-folders."""
+def _list_folders(path: Path) -> list[Path]:
+    """Return the patch folders: `path` itself when it holds files of bands, else its sub-folders."""
     path = path.resolve()
     if not path.is_dir():
         raise ArchiveError(f"{path} is no folder; expected a patch folder or a folder of patch folders.")
-    if (path / f"{path.name}_{band}.tif").exists():
+    if any(item.name.startswith(f"{path.name}_") and item.suffix == ".tif" for item in path.iterdir()):
         return [path]
     folders = sorted(item for item in path.iterdir() if item.is_dir())
     if not folders:
-        raise ArchiveError(f"{path}: expected <patch>/<patch>_{band}.tif or {path.name}_{band}.tif; found neither.")
+        raise ArchiveError(f"{path}: expected <patch>/<patch>_<band>.tif or {path.name}_<band>.tif; found neither.")
     return folders
 
 

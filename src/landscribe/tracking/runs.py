@@ -15,7 +15,8 @@ from mlflow import MlflowClient
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.data.sources import LocalArtifactDatasetSource
 
-from landscribe.files import compute_file_digest, read_json
+from landscribe.files import compute_file_digest, read_json, write_json
+from landscribe.history import read_history
 from landscribe.params import find_repository
 from landscribe.records.schema import Manifest
 from landscribe.tracking.store import open_store
@@ -125,7 +126,7 @@ def log_epoch(epoch: int, row: Mapping[str, float]) -> None:
 
 
 def add_to_run(run_id: str, metrics: Mapping[str, float], reports: Path, names: Iterable[str]) -> None:
-    """Add metrics and report folders to a finished run; a run that the store has lost is left to `restore_run`."""
+    """Add metrics and report folders to a finished run; a run that the store has lost is left to `ensure_run`."""
     if not has_run(run_id):
         return
     with resume_run(run_id):
@@ -134,20 +135,19 @@ def add_to_run(run_id: str, metrics: Mapping[str, float], reports: Path, names: 
             log_files(reports / name, name)
 
 
-def restore_run(
-    record: Mapping[str, Any], history: Iterable[Mapping[str, float]], metrics: Mapping[str, float], reports: Path
-) -> str:
-    """Make a run anew from what is on disk, when the store has lost it; return its id.
+def ensure_run(record: Mapping[str, Any], metrics: Mapping[str, float], reports: Path) -> str:
+    """Return the id of the run of `run.json`; when the store has lost it, make it anew from what is on disk.
 
     Args:
         record: content of `run.json`.
-        history: rows of history.csv; `metrics` the metrics of val and test together.
-        metrics: as above.
-        reports: folder of the reports, logged as artifacts.
+        metrics: metrics of val and test together.
+        reports: folder of the reports: the history, and what is logged as artifacts.
     """
+    if has_run(record["run_id"]):
+        return str(record["run_id"])
     tags = dict(record["tags"]) | {"restored_from_run": record["run_id"]}
     with start_run(record["run_name"], tags, record["params"]) as run_id:
-        for row in history:
+        for row in read_history(reports / "train/history.csv"):
             log_epoch(int(row["epoch"]), row)
         log_metrics(metrics)
         for name in ("train", "score", "evaluate"):
@@ -155,11 +155,11 @@ def restore_run(
     return run_id
 
 
-def make_record(
-    name: str, run_id: str, tags: Mapping[str, str], params: Mapping[str, Any], manifest: Manifest
-) -> dict[str, Any]:
-    """Return the content of `run.json`: enough to make the run anew, and what its scores will be measured on."""
-    return {
+def write_record(
+    path: Path, name: str, run_id: str, tags: Mapping[str, str], params: Mapping[str, Any], manifest: Manifest
+) -> None:
+    """Write `run.json`: enough to make the run anew, and what its scores will be measured on."""
+    record = {
         "run_id": run_id,
         "run_name": name,
         "manifest_digest": manifest.digest,
@@ -167,6 +167,7 @@ def make_record(
         "tags": dict(tags),
         "params": dict(params),
     }
+    write_json(path, record)
 
 
 def read_run_record(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from landscribe.backend import keras
+from landscribe.devices import choose_device
 from landscribe.evaluation.average_precision import compute_macro_ap
 from landscribe.inference.predictor import predict_scores
 from landscribe.models.card import ModelCard
@@ -41,7 +42,6 @@ def fit_classifier(
         TrainingError: the backbone does not fit; `DivergedError`: the learning rate is too high.
         RecordsError: a band is not stored.
     """
-    check_ready(manifest, config)
     keras.backend.clear_session()  # layer names count up in a process; the same training must give the same bytes
     keras.utils.set_random_seed(config.seed)
     model = build_classifier(_make_spec(manifest, statistics, config))
@@ -65,11 +65,17 @@ def make_card(manifest: Manifest, config: TrainConfig) -> ModelCard:
     )
 
 
-def check_ready(manifest: Manifest, config: TrainConfig) -> None:
-    """Raise before any work when the bands are not stored, or train or val is empty."""
+def prepare(manifest: Manifest, config: TrainConfig) -> str:
+    """Check before any work that training can start; choose the device and return its name.
+
+    Raises:
+        RecordsError: a band is not stored, or train or val is empty.
+        TrainingError: a GPU was asked for and there is none.
+    """
     check_subset(config.bands, manifest, "train.bands")
     check_not_empty(manifest, "train")
     check_not_empty(manifest, "val")
+    return choose_device(config.device)
 
 
 def _make_spec(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import optuna
 
-from landscribe.devices import choose_device
 from landscribe.files import compute_digest
 from landscribe.params import find_scratch
 from landscribe.progress import make_logger
@@ -17,7 +16,7 @@ from landscribe.statistics import read_statistics
 from landscribe.tracking import runs
 from landscribe.training.config import TrainConfig
 from landscribe.training.fit import DivergedError
-from landscribe.training.recipe import check_ready, fit_classifier
+from landscribe.training.recipe import fit_classifier, prepare
 
 
 def search_best(
@@ -36,8 +35,7 @@ def search_best(
         TrainingError: training cannot start.
     """
     manifest = read_manifest(manifest_path)
-    check_ready(manifest, train)
-    device = choose_device(train.device)
+    device = prepare(manifest, train)
     baseline = Choice(train.learning_rate, train.backbone)
     study = open_study(config, baseline, find_scratch() / "search" / _identify(config, train, manifest))
     tags = runs.make_tags(manifest, device, {})
