@@ -9,7 +9,7 @@ from landscribe.labels import read_index
 from landscribe.nomenclature import read_classes
 from landscribe.params import parse_section, read_params
 from landscribe.progress import make_logger
-from landscribe.splits import SplitConfig, make_splits, write_splits
+from landscribe.splits import SplitConfig, count_absent, make_splits, write_splits
 from landscribe.splits_report import write_split_report
 from stages import paths
 
@@ -24,6 +24,8 @@ def main() -> None:
     _, classes = read_classes(paths.NOMENCLATURE)
     for warning in write_split_report(paths.REPORTS / "split", splits, labels, classes):
         make_logger("split").warning("warning: %s", warning)
+    for split, number in count_absent(index["patch_id"].tolist(), config).items():
+        make_logger("split").info("split: %d names of the list for %s are not in the index", number, split)
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def test_one_assignment_changes_one_line(params_file: Path) -> None:
         "split.files=[a,b,c]",
         "search.backbones=[ResNet50]",
         "train.epochs=333",
-        "train.trainable_backbone=false",
+        "train.augmentation.dihedral=false",
     ],
 )
 def test_a_value_set_back_leaves_no_trace(params_file: Path, there: str) -> None:

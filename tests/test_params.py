@@ -167,19 +167,33 @@ def test_the_bands_that_train_takes_must_be_stored() -> None:
 
 
 def test_imagenet_weights_take_three_bands() -> None:
-    assert "imagenet takes three bands" in refuse(change("train.weights", "imagenet"))
     params = change("train.weights", "imagenet")
+    params["train"]["backbone"], params["search"]["trials"] = "MobileNetV2", 0
+    assert f"imagenet takes three bands, red first; train.bands has {params['train']['bands']}" in refuse(params)
     params["train"]["bands"] = ["B04", "B03", "B02"]
     check_params(params)
 
 
+@pytest.mark.parametrize(("key", "value"), [("weights", "imagenet"), ("trainable_backbone", False)])
+def test_the_small_network_has_no_weights_to_start_from(key: str, value: Any) -> None:
+    params = change(f"train.{key}", value)
+    params["train"] |= {"bands": ["B04", "B03", "B02"], "backbone": "SmallResNet"}
+    params["search"] |= {"trials": 0, "backbones": ["SmallResNet"]}
+    assert "SmallResNet" in refuse(params)
+    params["train"]["backbone"] = "ResNet50"
+    check_params(params)  # a search of no trials trains nothing
+    params["search"]["trials"] = 1
+    assert "search.backbones" in refuse(params)
+
+
 def test_each_layout_offers_its_own_bands() -> None:
     params = change("archive.layout", "bigearthnet-v1")
-    assert "received 'VV'" in refuse(params)
+    assert "Set archive.s1_root" in refuse(params)
     params["archive"]["s1_root"] = "radar"
     params["convert"]["bands"] = [*S2_BANDS, *S1_BANDS]
     check_params(params)
     params["archive"] |= {"layout": "tagged-images", "s1_root": None, "labels_file": "tags.csv"}
+    params["convert"]["bands"] = list(S2_BANDS)
     assert "expected bands out of R, G, B" in refuse(params)
 
 

@@ -63,10 +63,11 @@ def build_index(
     excluded, rows = list(listing.excluded), []
     names = frozenset(excluded_names)
     for entry in listing.entries:
-        classes = nomenclature.to_classes(entry.labels)
         if entry.patch_id in names:
             excluded.append(LeftOut(entry.patch_id, "named in a list of archive.exclude"))
-        elif not classes:
+            continue
+        classes = nomenclature.to_classes(entry.labels)
+        if not classes:
             excluded.append(LeftOut(entry.patch_id, f"no class of {nomenclature.name}"))
         else:
             rows.append(asdict(entry) | {"labels": classes, "source_labels": list(entry.labels)})

@@ -87,6 +87,13 @@ def _read_lists(patch_ids: Sequence[str], paths: Sequence[Path]) -> dict[str, st
     return chosen
 
 
+def count_absent(patch_ids: Sequence[str], config: SplitConfig) -> dict[str, int]:
+    """Return split -> how many names of its official list the archive does not hold; empty for other strategies."""
+    known = frozenset(patch_ids)
+    paths = dict(zip(SPLITS, config.file_paths, strict=False))
+    return {split: sum(name not in known for name in read_names(path)) for split, path in paths.items()}
+
+
 def write_splits(splits: dict[str, str], path: Path) -> None:
     """Write the columns patch_id and split as parquet, atomically."""
     with replacing(path) as beside:

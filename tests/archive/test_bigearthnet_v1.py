@@ -19,6 +19,7 @@ from landscribe.bands import S1_BANDS, S2_BANDS, Band
 from landscribe.errors import ArchiveError, PatchError
 from landscribe.patch import parse_patch_name
 
+DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs/archive_quirks.md").read_text(encoding="utf-8")
 S2_FOLDER, S1_FOLDER = "BigEarthNet-v1.0", "BigEarthNet-S1-v1.0"
 ALL_BANDS = [*S2_BANDS.values(), *S1_BANDS.values()]
 
@@ -97,7 +98,7 @@ def test_quirks_are_counted(fake: BigEarthNetV1) -> None:
     documented = list_folders(fake.s1_root)[0]  # as the documentation has it
     edit(documented, acquisition_time=None, coordinates={"ulx": 0, "uly": 0, "lrx": 1200, "lry": -1200})
     listing = fake.read_listing()
-    assert dict(listing.quirks) == {
+    assert {name: number for name, number in listing.quirks.items() if number} == {
         "stray-file": 4,
         "s1-lly-key": 5,
         "s1-acquisition-time-key": 5,
@@ -106,6 +107,20 @@ def test_quirks_are_counted(fake: BigEarthNetV1) -> None:
     }
     check_nothing_is_lost(fake, listing)
     assert listing.entries[0].labels == ("Vineyards",)  # those of Sentinel-2 hold
+    assert all(f"| `{name}` |" in DOCUMENTED for name in listing.quirks)
+
+
+def test_twins_without_a_partner_of_their_own_are_counted(fake: BigEarthNetV1) -> None:
+    last = list_folders(fake.s1_root)[-1]
+    for cell, named in {"90_89": None, "90_90": "S2A_MSIL2A_20170613T101031_1_1"}.items():
+        copied = last.with_name("_".join(last.name.split("_")[:-2]) + f"_{cell}")
+        shutil.copytree(last, copied)
+        (copied / find_metadata(last).name).rename(find_metadata(copied))
+        if named:
+            edit(copied, corresponding_s2_patch=named)
+    listing = fake.read_listing()
+    assert (listing.quirks["s1-twin-repeated"], listing.quirks["s1-without-s2"]) == (1, 1)
+    check_nothing_is_lost(fake, listing)
 
 
 def turn_into_folder(path: Path) -> None:

@@ -50,6 +50,7 @@ class BigEarthNetV1:
         twins = self._read_twins(listing)
         names, strays = _list_patches(self.root, is_s2_name)
         listing.quirks["stray-file"] += strays
+        listing.quirks["s1-without-s2"] = len(twins.keys() - set(names))
         for name in track(names, total=len(names), what="reading metadata"):
             try:
                 entry = _read_entry(self.root, name, listing.quirks)
@@ -82,6 +83,7 @@ class BigEarthNetV1:
             corner, labels = metadata.get("coordinates"), metadata.get("labels")
             quirks["s1-lly-key"] += isinstance(corner, dict) and "lly" in corner
             quirks["s1-acquisition-time-key"] += "acquisition_time" in metadata
+            quirks["s1-twin-repeated"] += corresponding in twins
             twins[corresponding] = (name, tuple(map(str, labels)) if isinstance(labels, list) else ())
         return twins
 

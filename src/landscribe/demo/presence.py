@@ -19,7 +19,11 @@ def ensure_demo_archive(config: DemoConfig, root: Path) -> None:
     if marker.is_file():
         if read_json(marker) == config.model_dump():
             return
-        shutil.rmtree(root)
+        # Renamed first: a removal that is interrupted must not leave a folder that looks like somebody else's.
+        stale = root.with_name(f".{root.name}-stale")
+        shutil.rmtree(stale, ignore_errors=True)
+        root.rename(stale)
+        shutil.rmtree(stale)
     elif root.exists() and any(root.iterdir()):
         raise ArchiveError(
             f"archive.root {root}: expected an absent folder or a demo archive; it holds something else. Set"

@@ -1,0 +1,266 @@
+"""One image of any colour model: the same picture gives the same three bands."""
+
+import contextlib
+import random
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+from rasterio.enums import ColorInterp
+from rasterio.errors import NotGeoreferencedWarning
+
+from landscribe.archive.image import IMAGE_SUFFIXES, ImageFacts, inspect_image, read_image, resample
+from landscribe.errors import PatchError
+
+ROWS_PX, COLUMNS_PX = 24, 48
+# Two colours, left and right, so that a flip, a turn or a swapped band shows; the border is one of JPEG's blocks of 8.
+LEFT, RIGHT = (200, 40, 90), (10, 160, 220)
+
+
+def make_picture() -> np.ndarray:
+    """Return uint8 [row, column, RGB]."""
+    picture = np.empty((ROWS_PX, COLUMNS_PX, 3), np.uint8)
+    picture[:, : COLUMNS_PX // 2], picture[:, COLUMNS_PX // 2 :] = LEFT, RIGHT
+    return picture
+
+
+def make_deep() -> np.ndarray:
+    """Return the picture as uint16 [row, column, RGB] with low bits that 8 bit would lose."""
+    noise = np.random.default_rng(0).integers(0, 256, (ROWS_PX, COLUMNS_PX, 3), np.uint16)
+    deep: np.ndarray = make_picture().astype(np.uint16) * 256 + noise
+    return deep
+
+
+def save(path: Path, mode: str = "RGB", **options: Any) -> None:
+    """Write the picture with Pillow."""
+    if "quality" in options:
+        options["subsampling"] = 0  # colours at full resolution
+    image = Image.fromarray(make_picture())
+    (image.quantize(8) if mode == "P" else image.convert(mode)).save(path, **options)
+
+
+def save_raster(path: Path, values: np.ndarray, colours: list[ColorInterp] | None = None, **options: Any) -> None:
+    """Write [row, column, band] with rasterio."""
+    rows, columns, count = values.shape
+    profile = {"width": columns, "height": rows, "count": count, "dtype": values.dtype, **options}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(path, "w", **profile) as dataset:
+            dataset.write(np.moveaxis(values, -1, 0))
+            if colours:
+                dataset.colorinterp = colours
+
+
+COLOURS = [ColorInterp.blue, ColorInterp.green, ColorInterp.red, ColorInterp.undefined]  # as Planet's 4 bands
+# File name -> how it is written, and the quirk that is counted.
+COLOURED: dict[str, tuple[Callable[[Path], None], str | None]] = {
+    "a.jpg": (lambda path: save(path, quality=95), None),
+    "b.JPEG": (lambda path: save(path, quality=95, progressive=True), None),
+    "c.png": (save, None),
+    "d.tif": (save, None),
+    "e.tiff": (lambda path: save_raster(path, make_picture(), compress="deflate", photometric="RGB"), None),
+    "plain.tif": (lambda path: save_raster(path, make_picture()), None),
+    "cmyk.jpg": (lambda path: save(path, "CMYK", quality=95), "cmyk-image"),
+    "rgba.png": (lambda path: save(path, "RGBA"), "rgba-image"),
+    "rgba.tif": (lambda path: save(path, "RGBA"), "rgba-image"),
+    "palette.png": (lambda path: save(path, "P"), "palette-image"),
+    "png.jpg": (lambda path: save(path, format="PNG"), "mislabelled-image"),
+    "jpg.png": (lambda path: save(path, format="JPEG", quality=95), "mislabelled-image"),
+    "tif.jpg": (lambda path: save(path, format="TIFF"), "mislabelled-image"),
+    "marked.tif": (lambda path: save_raster(path, make_picture()[..., [2, 1, 0, 0]], COLOURS), None),
+}
+
+
+@pytest.mark.parametrize("name", COLOURED)
+def test_one_picture_in_every_colour_model_reads_the_same(tmp_path: Path, name: str) -> None:
+    write, quirk = COLOURED[name]
+    write(tmp_path / name)
+    facts = inspect_image(tmp_path / name)
+    assert facts == ImageFacts("uint8", ROWS_PX, COLUMNS_PX, (quirk,) if quirk else ())
+    values = read_image(tmp_path / name)
+    assert values.dtype == np.uint8
+    np.testing.assert_allclose(values.astype(int), make_picture().astype(int), atol=4)  # JPEG is not exact
+
+
+GREY: dict[str, Callable[[Path], None]] = {
+    "a.jpg": lambda path: save(path, "L"),
+    "b.png": lambda path: save(path, "L"),
+    "c.tif": lambda path: save(path, "L"),
+    "alpha.png": lambda path: save(path, "LA"),
+    "two.tif": lambda path: save_raster(path, make_picture()[..., :2]),
+    "black-and-white.png": lambda path: save(path, "1"),
+    "deep.png": lambda path: save_raster(path, make_deep()[..., :1], driver="PNG"),
+    "deep.tif": lambda path: save_raster(path, make_deep()[..., :1]),
+}
+
+
+@pytest.mark.parametrize("name", GREY)
+def test_grey_is_repeated_into_three_bands(tmp_path: Path, name: str) -> None:
+    GREY[name](tmp_path / name)
+    facts, values = inspect_image(tmp_path / name), read_image(tmp_path / name)
+    assert facts.quirks == ("grey-image",)
+    assert values.shape == (facts.rows_px, facts.columns_px, 3) == (ROWS_PX, COLUMNS_PX, 3)
+    assert (values[..., 0] == values[..., 1]).all()
+    assert (values[..., 0] == values[..., 2]).all()
+    assert values[..., 0].min() < values[..., 0].max()
+
+
+DEEP: dict[str, Callable[[Path], None]] = {
+    "rgb.png": lambda path: save_raster(path, make_deep(), driver="PNG"),
+    "rgba.png": lambda path: save_raster(path, make_deep()[..., [0, 1, 2, 2]], driver="PNG"),
+    "rgb.tif": lambda path: save_raster(path, make_deep(), photometric="RGB"),
+    "packed.tif": lambda path: save_raster(path, make_deep(), photometric="RGB", compress="lzw", interleave="band"),
+    "marked.tif": lambda path: save_raster(path, make_deep()[..., [2, 1, 0, 0]], COLOURS),
+    "big.tif": lambda path: save_raster(path, make_deep(), photometric="RGB", BIGTIFF="YES"),
+    "big-endian.tif": lambda path: save_raster(path, make_deep(), photometric="RGB", ENDIANNESS="BIG"),
+    "named-jpg.jpg": lambda path: save_raster(path, make_deep(), driver="PNG"),
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_sixteen_bits_stay_sixteen(tmp_path: Path, name: str) -> None:
+    DEEP[name](tmp_path / name)
+    facts, values = inspect_image(tmp_path / name), read_image(tmp_path / name)
+    assert (facts.dtype, facts.rows_px, facts.columns_px) == ("uint16", ROWS_PX, COLUMNS_PX)
+    assert values.dtype == np.uint16
+    np.testing.assert_array_equal(values, make_deep())
+
+
+REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty": (lambda path: path.write_bytes(b""), "expected JPEG, PNG or TIFF"),
+    "a web page": (lambda path: path.write_bytes(b"<html>404</html>"), "expected JPEG, PNG or TIFF"),
+    "another format": (lambda path: save(path, format="GIF"), "expected JPEG, PNG or TIFF"),
+    "absent": (lambda path: None, "is unreadable: No such file"),
+    "a folder": (lambda path: path.mkdir(), "is unreadable: Is a directory"),
+    "a header alone": (lambda path: path.write_bytes(b"\xff\xd8\xff\xe0"), "is unreadable"),
+    "floats": (lambda path: save_raster(path, make_deep().astype(np.float32), driver="GTiff"), "received float32"),
+    "four bands that nobody marked": (
+        lambda path: save_raster(path, make_deep()[..., [0, 1, 2, 0]], driver="GTiff"),
+        "bands marked red, green, blue",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_is_no_picture_is_refused_by_name(tmp_path: Path, kind: str) -> None:
+    make, words = REFUSED[kind]
+    make(tmp_path / "x.png")
+    for read in (inspect_image, read_image):
+        with pytest.raises(PatchError) as caught:
+            read(tmp_path / "x.png")
+        assert words in str(caught.value)
+        assert "x.png" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+WHOLE = {**{f"c-{name}": write for name, (write, _) in COLOURED.items()}, **{f"d-{n}": w for n, w in DEEP.items()}}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_truncated_image_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    WHOLE[name](path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(PatchError):
+        read_image(path)
+
+
+# GDAL's message may quote bytes of the file that are no text; rasterio then tells Python's last hook.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", WHOLE)
+def test_no_damage_ends_in_anything_but_a_reason(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    WHOLE[name](path)
+    data, draw = path.read_bytes(), random.Random(name)
+    for _ in range(60):
+        damaged = bytearray(data)
+        for _ in range(draw.choice([1, 3, 20])):
+            damaged[draw.randrange(min(len(data), draw.choice([64, 400, len(data)])))] = draw.randrange(256)
+        path.write_bytes(damaged)
+        for read in (inspect_image, read_image):
+            with contextlib.suppress(PatchError):
+                read(path)
+
+
+def test_a_png_with_a_damaged_chunk_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    save(path)
+    head, _, tail = path.read_bytes().partition(b"IDAT")
+    body, rest = tail[: int.from_bytes(head[-4:])], tail[int.from_bytes(head[-4:]) :]
+    chunks = [len(part).to_bytes(4) + name + part for name, part in ((b"IDAT", body[:9]), (b"e@\1c", body[9:]))]
+    path.write_bytes(head[:-4] + chunks[0] + zlib.crc32(chunks[0][4:]).to_bytes(4) + chunks[1] + rest)
+    assert inspect_image(path).rows_px == ROWS_PX  # the damage stands behind the header
+    with pytest.raises(PatchError, match=r"x\.png is unreadable"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("name", ["c.png", "plain.tif"])
+def test_an_image_that_claims_to_be_huge_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    # A damaged header can claim any size; memory must not be asked for it. Here the limit comes down instead.
+    monkeypatch.setattr("landscribe.archive.image._MAX_PIXELS", ROWS_PX * COLUMNS_PX - 1)
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", ROWS_PX * COLUMNS_PX // 2 - 1)
+    COLOURED[name][0](tmp_path / name)
+    for read in (inspect_image, read_image):
+        with pytest.raises(PatchError, match=r"1152|1,151"):
+            read(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["plain.tif", "e.tiff", "palette.png"])
+def test_images_need_not_lie_on_earth(tmp_path: Path, name: str) -> None:
+    COLOURED[name][0](tmp_path / name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        inspect_image(tmp_path / name)
+        read_image(tmp_path / name)
+
+
+def test_suffixes_are_written_small() -> None:
+    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in IMAGE_SUFFIXES)
+
+
+@pytest.fixture(params=[np.uint8, np.uint16])
+def values(request: pytest.FixtureRequest) -> np.ndarray:
+    """Random values over the whole range of a dtype, [row, column]."""
+    dtype: type[np.unsignedinteger] = request.param
+    return np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (24, 40), dtype, endpoint=True)
+
+
+@pytest.mark.parametrize("size_px", [8, 24, 40, 97])
+def test_resampling_keeps_dtype_range_and_symmetry(values: np.ndarray, size_px: int) -> None:
+    resized = resample(values, size_px)
+    assert resized.shape == (size_px, size_px)
+    assert resized.dtype == values.dtype
+    assert values.min() <= resized.min() <= resized.max() <= values.max()
+    for flip in (np.flipud, np.fliplr):
+        mirrored = resample(flip(values), size_px)
+        np.testing.assert_allclose(mirrored.astype(float), flip(resized).astype(float), atol=1)
+
+
+@pytest.mark.parametrize("size_px", [8, 24, 97])
+@pytest.mark.parametrize("value", [0, 1, 254, 255])
+def test_resampling_a_flat_image_changes_nothing(size_px: int, value: int) -> None:
+    assert (resample(np.full((30, 50), value, np.uint8), size_px) == value).all()
+
+
+def test_an_image_of_the_right_size_is_not_touched(values: np.ndarray) -> None:
+    square = values[:, :24]
+    assert resample(square, 24) is square
+
+
+@pytest.mark.parametrize("size_px", [8, 23, 97])
+def test_resampling_favours_neither_dark_nor_bright(values: np.ndarray, size_px: int) -> None:
+    negative = np.iinfo(values.dtype).max - values
+    both = resample(values, size_px).astype(int) + resample(negative, size_px)
+    assert (both != np.iinfo(values.dtype).max).mean() < 0.02  # ties are rounded to even
+
+
+def test_shrinking_averages_and_does_not_skip() -> None:
+    stripes = np.zeros((64, 64), np.uint8)
+    stripes[:, ::2] = 200
+    assert abs(resample(stripes, 8).astype(int) - 100).max() <= 4

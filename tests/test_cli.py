@@ -1,0 +1,228 @@
+"""The command `landscribe`: the tables that scripts rely on, exit statuses, one sentence for a mistake."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from PIL import Image
+
+from landscribe import cli
+from landscribe.backend import keras
+from landscribe.inference.predictor import predict_scores
+from landscribe.models.artifact import write_model
+from landscribe.models.card import ModelCard
+from landscribe.models.classifier import ClassifierSpec, build_classifier
+from landscribe.models.preprocess import BandInput
+from landscribe.pipeline.dataset import make_eval_dataset
+from landscribe.tracking.registry import CHAMPION, Candidate, read_alias, register
+from landscribe.tracking.store import open_store
+from tests.model_fixtures import TinyRecords, Trained, make_candidate, make_plain_environment
+
+pytest_plugins = ["tests.model_fixtures"]
+
+COMMANDS = ("demo", "predict", "promote", "rollback")
+COMMAND = Path(sys.executable).with_name("landscribe")
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command in this process and returns its exit status."""
+
+    def call(*words: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["landscribe", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        status = left.value.code
+        assert isinstance(status, int)
+        return status
+
+    return call
+
+
+def register_model(name: str, path: Path, card: ModelCard, example: dict[str, np.ndarray]) -> None:
+    """Register a model file under a name of its own."""
+    experiment = open_store()
+    run_id = MlflowClient().create_run(experiment).info.run_id
+    candidate = Candidate(
+        model_path=path,
+        card=card,
+        thresholds=np.full(len(card.classes), 0.3),
+        metrics={"test_macro_ap": 0.5},
+        test_digest="",
+        example=example,
+    )
+    register(candidate, name, run_id)
+
+
+@pytest.fixture(scope="module")
+def patch_model(store: Path, trained: Trained) -> str:
+    """The URI of the trained classifier of patches."""
+    example = {
+        name: np.zeros((1, band["size_px"], band["size_px"]), band["dtype"])
+        for name, band in trained.card.bands.items()
+    }
+    register_model("patches", trained.path, trained.card, example)
+    return "models:/patches@challenger"
+
+
+@pytest.fixture(scope="module")
+def image_model(store: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URI of an untrained classifier of images."""
+    path = tmp_path_factory.mktemp("images") / "model.keras"
+    bands = [BandInput(name, 32, "uint8", 120.0, 60.0) for name in "RGB"]
+    spec = ClassifierSpec(
+        bands=bands, num_classes=2, backbone="SmallResNet", imagenet=False, trainable_backbone=True, dropout=0.0
+    )
+    keras.utils.set_random_seed(1)
+    facts: dict[str, Any] = {
+        "bands": {band.name: {"size_px": 32, "dtype": "uint8"} for band in bands},
+        "classes": ("golf course", "sea"),
+        "nomenclature": "discovered",
+    }
+    card = ModelCard(backbone="SmallResNet", resamples=True, **facts)
+    write_model(build_classifier(spec), card, path)
+    register_model("images", path, card, {name: np.zeros((1, 32, 32), np.uint8) for name in "RGB"})
+    return "models:/images@challenger"
+
+
+@pytest.mark.parametrize("words", [(), *((command,) for command in COMMANDS)])
+def test_help_is_there(words: tuple[str, ...]) -> None:
+    done = subprocess.run([COMMAND, *words, "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(" ".join(("usage: landscribe", *words)))
+    if not words:
+        assert all(command in done.stdout for command in COMMANDS)
+
+
+def test_the_command_starts_without_tensorflow_and_mlflow() -> None:
+    code = "import sys, landscribe.cli; sys.exit(bool({'tensorflow', 'keras', 'mlflow'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], check=True, env=make_plain_environment())
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_predict_gives_the_scores_of_the_model_in_the_promised_columns(
+    run: Run,
+    patch_model: str,
+    trained: Trained,
+    records: TinyRecords,
+    demo_root: Path,
+    tmp_path: Path,
+    suffix: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "made" / f"labels.{suffix}"
+    twins = demo_root / "BigEarthNet-S1-v1.0"
+    status = run("predict", demo_root / "BigEarthNet-v1.0", "--model", patch_model, "--out", out, "--s1-root", twins)
+    assert status == 0
+    assert capsys.readouterr().out == f"60 patches labelled: {out}\n"
+    table = pd.read_csv(out, keep_default_na=False) if suffix == "csv" else pd.read_parquet(out)
+    assert tuple(table.columns) == ("patch_id", *trained.card.classes, "labels")
+    names, _, scores = predict_scores(
+        trained.model, make_eval_dataset(records.manifest, records.folder, "test", trained.config.bands, 12)
+    )
+    chosen = table.set_index("patch_id").loc[list(names)]
+    np.testing.assert_allclose(chosen[list(trained.card.classes)], scores, atol=1e-5)
+    labels = [";".join(row[row >= 0.3].index) for _, row in chosen[list(trained.card.classes)].iterrows()]
+    assert [text if suffix == "csv" else ";".join(text) for text in chosen["labels"]] == labels
+
+
+def test_predict_labels_one_patch_folder(run: Run, patch_model: str, demo_root: Path, tmp_path: Path) -> None:
+    folder = sorted((demo_root / "BigEarthNet-v1.0").iterdir())[3]
+    out = tmp_path / "labels.csv"
+    twins = demo_root / "BigEarthNet-S1-v1.0"
+    assert run("predict", folder, "--model", patch_model, "--out", out, "--s1-root", twins) == 0
+    assert pd.read_csv(out)["patch_id"].tolist() == [folder.name]
+
+
+def test_predict_labels_images_and_says_which_it_cannot_read(image_model: str, store: Path, tmp_path: Path) -> None:
+    for number, side_px in enumerate((32, 50)):
+        Image.new("RGB", (side_px, side_px), (200, 100, 50 * number)).save(tmp_path / f"image{number}.jpg")
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG and nothing more")
+    words = ["predict", str(tmp_path), "--model", image_model, "--out", "labels.csv"]
+    done = subprocess.run(
+        [COMMAND, *words], cwd=tmp_path, env=make_plain_environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "labels.csv")
+    assert tuple(table.columns) == ("patch_id", "golf course", "sea", "labels")
+    assert table["patch_id"].tolist() == ["image0", "image1"]
+    assert "warning: broken is left out: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("model", ["models:/never@champion", "models:/patches/99", "models:/patches@nobody", "nowhere"])
+def test_an_unknown_model_is_one_sentence(
+    run: Run, patch_model: str, demo_root: Path, tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("predict", demo_root, "--model", model, "--out", tmp_path / "labels.csv") == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"error: model {model} cannot be loaded: ")
+    assert said.err.count("\n") == 1
+    assert not (tmp_path / "labels.csv").exists()
+
+
+def test_a_wrong_path_or_suffix_is_said_before_the_model_is_loaded(
+    run: Run, demo_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("predict", demo_root, "--model", "nowhere", "--out", tmp_path / "labels.txt") == 1
+    assert "ends in .csv or .parquet" in capsys.readouterr().err
+    assert run("predict", tmp_path / "absent", "--model", "nowhere", "--out", tmp_path / "labels.csv") == 1
+    assert "absent does not exist" in capsys.readouterr().err
+
+
+def test_promote_and_rollback_decide_for_the_model_of_params_yaml(
+    run: Run, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (store / "params.yaml").write_text("register: {model_name: decided}\n")
+    (tmp_path / "model.keras").write_bytes(b"weights")
+    experiment = open_store()
+    run_id = MlflowClient().create_run(experiment).info.run_id
+
+    def challenge(score: float) -> None:
+        register(make_candidate(tmp_path / "model.keras", score), "decided", run_id)
+
+    steps: list[tuple[float, tuple[str, ...], int, str]] = [
+        (0.5, ("rollback",), 1, ""),
+        (0.5, ("promote",), 0, "1"),
+        (0.4, ("promote",), 1, "1"),
+        (0.4, ("promote", "--force", ""), 1, "1"),  # a reason is asked for
+        (0.4, ("promote", "--force", "a better map"), 0, "2"),
+        (0.4, ("rollback",), 0, "1"),
+        (0.4, ("rollback",), 1, "1"),
+    ]
+    for score, words, status, champion in steps:
+        challenge(score)
+        assert run(*words) == status, words
+        said = capsys.readouterr()
+        assert bool(said.out) == (status == 0)
+        assert said.err.count("\n") == status
+        version = read_alias("decided", CHAMPION)
+        assert (str(version.version) if version else "") == champion, words
+
+
+def test_demo_writes_an_archive_once(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    assert run("demo", tmp_path / "demo", "--num-patches", 50, "--num-tiles", 2, "--seed", 3) == 0
+    assert len(list((tmp_path / "demo" / "BigEarthNet-v1.0").iterdir())) == 50
+    assert run("demo", tmp_path / "demo") == 1
+    assert run("demo", tmp_path / "other", "--num-patches", 3) == 1
+    assert "num_patches" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("words", [(), ("predict",), ("unknown",), ("promote", "--force")])
+def test_words_that_make_no_command_exit_with_usage(
+    run: Run, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*words) == 2
+    assert capsys.readouterr().err.startswith("usage: landscribe")
