@@ -68,9 +68,9 @@ def count_average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
 @pytest.mark.parametrize("seed", range(4))
 def test_f_scores_are_what_counting_gives(seed: int, average: str) -> None:
     truth, scores = draw_problem(seed)
-    thresholds = np.random.default_rng(seed).uniform(0.2, 0.8, truth.shape[1])
+    thresholds = np.random.default_rng(seed).uniform(0.2, 0.8, truth.shape[1:])
     metrics = compute_metrics(truth, scores, thresholds)
-    for suffix, limits in (("", thresholds), ("_at_half", HALF)):
+    for suffix, limits in (("", thresholds), ("_at_half", np.full_like(thresholds, HALF))):
         groups = list_pairs(truth, scores >= limits, average)
         for beta in (1, 2):
             expected = np.mean([count_f(group, beta) for group in groups])

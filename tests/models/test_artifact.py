@@ -30,6 +30,11 @@ CARD = ModelCard(
     backbone="SmallResNet",
     resamples=False,
 )
+ELSEWHERE = """
+import pathlib, sys
+from tests.models.test_artifact import CARD, build, write_model
+write_model(build(), CARD, pathlib.Path(sys.argv[1]))
+"""
 # Loads and predicts without a trace of this package: `import landscribe` raises.
 ALONE = """
 import sys
@@ -84,8 +89,7 @@ def test_the_same_model_gives_the_same_bytes_again(model: Any, path: Path, tmp_p
 
 
 def test_the_same_model_gives_the_same_bytes_in_another_process(path: Path, tmp_path: Path) -> None:
-    code = "import sys, pathlib, tests.models.test_artifact as t; t.write_model(t.build(), t.CARD, pathlib.Path(sys.argv[1]))"
-    run_python("-c", code, str(tmp_path / "model.keras"), folder=ROOT)
+    run_python("-c", ELSEWHERE, str(tmp_path / "model.keras"), folder=ROOT)
     assert (tmp_path / "model.keras").read_bytes() == path.read_bytes()
 
 

@@ -95,7 +95,7 @@ def test_imagenet_weights_see_their_own_preprocessing(name: str) -> None:
 def preprocess_as_keras(name: str, pixels: np.ndarray) -> Any:
     """Return what `preprocess_input` and the built-in layers of an application make of red, green, blue in 0 to 255."""
     constructor = getattr(keras.applications, name)
-    values = sys.modules[constructor.__module__].preprocess_input(pixels.copy())  # type: ignore[attr-defined]
+    values = sys.modules[constructor.__module__].preprocess_input(pixels.copy())
     if "include_preprocessing" in inspect.signature(constructor).parameters:
         network = constructor(include_top=False, weights=None, input_shape=(SIZE_PX, SIZE_PX, 3))
         for layer in network.layers[1:]:

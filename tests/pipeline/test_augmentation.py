@@ -35,7 +35,7 @@ def make_aligned(num_patches: int) -> Bands:
     """
     numbered = np.arange(36, dtype=np.uint16).reshape(6, 6)
     coarse = np.arange(4, dtype=np.uint8).reshape(2, 2)
-    patches = {
+    patches: Bands = {
         "fine": np.kron(numbered, np.ones((2, 2))).astype(np.float32),
         "middle": numbered,
         "cell": np.kron(coarse, np.ones((3, 3))).astype(np.uint8),
@@ -126,7 +126,7 @@ def test_names_shapes_and_dtypes_are_kept(config: AugmentationConfig) -> None:
     assert {name: (values.shape, values.dtype) for name, values in moved.items()} == {
         name: (values.shape, values.dtype) for name, values in bands.items()
     }
-    assert (moved_labels.shape, moved_labels.dtype) == (labels.shape, np.float32)
+    assert (moved_labels.shape, moved_labels.dtype) == (labels.shape, labels.dtype)
 
 
 def test_mixed_integers_stay_in_the_range_of_their_dtype() -> None:

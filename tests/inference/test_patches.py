@@ -1,0 +1,247 @@
+"""From a path to a table: every readable patch once, by name; what cannot be read is said and left out."""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.models import ModelSignature
+from mlflow.types import Schema
+from PIL import Image
+
+from landscribe.archive.bigearthnet_v1 import read_twin_names
+from landscribe.archive.raster import read_band
+from landscribe.bands import BANDS
+from landscribe.errors import ArchiveError, LandscribeError
+from landscribe.inference import patches
+from landscribe.inference.patches import predict_path, write_predictions
+from landscribe.models.card import ModelCard
+from landscribe.tracking.registry import make_signature
+
+CLASSES = ("Beaches, dunes, sands", "water")
+
+
+class FakeServed:
+    """Stands for a loaded model: its first class has the mean of the first band, its second that of the last."""
+
+    def __init__(self, *bands: str, dtype: str = "uint8") -> None:
+        self._signature = make_signature(make_card(*bands, dtype=dtype))
+        self.num_patches: list[int] = []
+
+    @property
+    def metadata(self) -> "FakeServed":
+        """Stands for the model's metadata."""
+        return self
+
+    @property
+    def signature(self) -> ModelSignature:
+        """As MLflow's metadata has it."""
+        return self._signature
+
+    def get_input_schema(self) -> Schema:
+        """As MLflow's metadata has it."""
+        return self._signature.inputs
+
+    def predict(self, values: dict[str, np.ndarray]) -> pd.DataFrame:
+        """Return the table that a served model returns."""
+        for name, spec in self._signature.inputs.input_dict().items():
+            assert values[name].dtype == spec.type, name  # MLflow refuses anything else
+        first, *_, last = (array.mean(axis=(1, 2), dtype=np.float64) for array in (*values.values(),) * 2)
+        self.num_patches.append(len(first))
+        labels = [["water"], list(CLASSES), []]
+        table = pd.DataFrame(dict(zip(CLASSES, (first, last), strict=True)))
+        table["labels"] = [labels[round(value) % 3] for value in first]
+        return table
+
+
+def make_card(*bands: str, dtype: str) -> ModelCard:
+    """Return the card of a model of these bands; images are of `dtype`."""
+    known = {name: BANDS[name] for name in bands}
+    facts = {name: {"size_px": band.size_px or 16, "dtype": band.dtype or dtype} for name, band in known.items()}
+    resamples = any(band.size_px is None for band in known.values())
+    return ModelCard(bands=facts, classes=CLASSES, nomenclature="discovered", backbone="x", resamples=resamples)
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """What is said to the user while predicting."""
+    words: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            words.append(record.getMessage())
+
+    logger, listener = logging.getLogger("landscribe.predict"), Listener()
+    logger.addHandler(listener)
+    yield words
+    logger.removeHandler(listener)
+
+
+@pytest.fixture(scope="module")
+def s2_root(demo_root: Path) -> Path:
+    """The folder of the Sentinel-2 patches."""
+    return demo_root / "BigEarthNet-v1.0"
+
+
+@pytest.fixture(scope="module")
+def s1_root(demo_root: Path) -> Path:
+    """The folder of their Sentinel-1 twins."""
+    return demo_root / "BigEarthNet-S1-v1.0"
+
+
+@pytest.fixture
+def few(s2_root: Path, tmp_path: Path) -> Path:
+    """A folder of three patches that may be damaged."""
+    for folder in sorted(s2_root.iterdir())[:3]:
+        shutil.copytree(folder, tmp_path / "few" / folder.name)
+    return tmp_path / "few"
+
+
+def draw_image(path: Path, grey: int, size: tuple[int, int] = (16, 16)) -> None:
+    """Write an image whose red is `grey`, green twice and blue three times as much."""
+    path.parent.mkdir(exist_ok=True)
+    pixels = np.empty((*size, 3), np.uint8)
+    pixels[:] = (grey, 2 * grey, 3 * grey)
+    Image.fromarray(pixels).save(path)
+
+
+def test_every_patch_of_a_folder_gets_a_row(s2_root: Path) -> None:
+    table = predict_path(s2_root, FakeServed("B05", "B02"), None)
+    assert list(table.columns) == ["patch_id", *CLASSES, "labels"]
+    assert table["patch_id"].tolist() == sorted(folder.name for folder in s2_root.iterdir())
+    for _, row in table.iterrows():
+        for name, band in zip(CLASSES, ("B05", "B02"), strict=True):
+            values = read_band(s2_root / row["patch_id"] / f"{row['patch_id']}_{band}.tif", BANDS[band])
+            assert row[name] == pytest.approx(values.mean())
+
+
+def test_a_patch_gets_the_same_row_alone_and_in_any_batch(s2_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = predict_path(s2_root, FakeServed("B02"), None)
+    served = FakeServed("B02")
+    monkeypatch.setattr(patches, "_BATCH_SIZE_PATCHES", 25)
+    pd.testing.assert_frame_equal(predict_path(s2_root, served, None), whole)
+    assert served.num_patches == [25, 25, 10]
+    row = whole.iloc[[7]].reset_index(drop=True)
+    folder = s2_root / row["patch_id"].item()
+    pd.testing.assert_frame_equal(predict_path(folder, FakeServed("B02"), None), row)
+    monkeypatch.chdir(folder)
+    pd.testing.assert_frame_equal(predict_path(Path(), FakeServed("B02"), None), row)
+
+
+def test_sentinel_1_bands_come_from_the_twin(few: Path, s1_root: Path) -> None:
+    optical = predict_path(few, FakeServed("B02"), None)
+    both = predict_path(few, FakeServed("B02", "VV"), s1_root)
+    assert both[CLASSES[0]].tolist() == optical[CLASSES[0]].tolist()
+    assert (both[CLASSES[1]] < 0).all()  # decibels
+
+
+@pytest.mark.parametrize("bands", [("VV", "VH"), ("B02", "VV")])
+def test_sentinel_1_bands_need_the_folder_of_the_twins(few: Path, bands: tuple[str, ...]) -> None:
+    with pytest.raises(ArchiveError, match=r"--s1-root"):
+        predict_path(few, FakeServed(*bands), None)
+
+
+def test_a_model_of_sentinel_1_alone_takes_patch_folders_too(few: Path, s1_root: Path) -> None:
+    table = predict_path(few, FakeServed("VV", "VH"), s1_root)
+    row = table.iloc[[1]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(predict_path(few / row["patch_id"].item(), FakeServed("VV", "VH"), s1_root), row)
+
+
+def test_an_unreadable_patch_is_said_and_left_out(few: Path, said: list[str]) -> None:
+    first, second, third = sorted(folder.name for folder in few.iterdir())
+    (few / first / f"{first}_B02.tif").write_bytes(b"II*\0 cut short")
+    (few / third / f"{third}_B02.tif").unlink()
+    assert predict_path(few, FakeServed("B02"), None)["patch_id"].tolist() == [second]
+    assert len(said) == 2
+    for words, name in zip(said, (first, third), strict=True):
+        assert words.startswith(f"warning: {name} is left out: ")
+
+
+def test_a_patch_without_its_twin_is_said_and_left_out(
+    few: Path, s1_root: Path, tmp_path: Path, said: list[str]
+) -> None:
+    twins = read_twin_names(s1_root)
+    first, *others = sorted(folder.name for folder in few.iterdir())
+    for name in others:
+        shutil.copytree(s1_root / twins[name], tmp_path / "s1" / twins[name])
+    assert predict_path(few, FakeServed("VV"), tmp_path / "s1")["patch_id"].tolist() == others
+    assert [words.split()[1] for words in said] == [first]
+
+
+def test_nothing_readable_is_an_error(few: Path, tmp_path: Path) -> None:
+    for folder in few.iterdir():
+        (folder / f"{folder.name}_B02.tif").unlink()
+    with pytest.raises(ArchiveError, match="none of the 3 patches could be read"):
+        predict_path(few, FakeServed("B02"), None)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ArchiveError, match="found neither"):
+        predict_path(tmp_path / "empty", FakeServed("B02"), None)
+    with pytest.raises(ArchiveError, match=r"expected \.jpg"):
+        predict_path(tmp_path / "empty", FakeServed("R", "G", "B"), None)
+    (tmp_path / "file").touch()
+    with pytest.raises(ArchiveError, match="is no folder"):
+        predict_path(tmp_path / "file", FakeServed("B02"), None)
+
+
+def test_images_of_any_size_get_a_row_each_in_order(tmp_path: Path) -> None:
+    sizes = [(16, 16), (9, 20), (9, 20), (16, 16), (30, 30)]
+    for number, size in enumerate(sizes):
+        draw_image(tmp_path / "images" / f"image.{number}.png", 10 + number, size)
+    (tmp_path / "images" / "readme.txt").write_text("no image")
+    table = predict_path(tmp_path / "images", FakeServed("B", "R"), None)
+    assert table["patch_id"].tolist() == [f"image.{number}" for number in range(5)]
+    assert table[CLASSES[0]].tolist() == [3 * (10 + number) for number in range(5)]  # blue first: by name
+    assert table[CLASSES[1]].tolist() == [10 + number for number in range(5)]
+    alone = predict_path(tmp_path / "images" / "image.1.png", FakeServed("B", "R"), None)
+    pd.testing.assert_frame_equal(alone, table.iloc[[1]].reset_index(drop=True))
+
+
+def test_images_that_do_not_fit_are_said_and_left_out(tmp_path: Path, said: list[str]) -> None:
+    draw_image(tmp_path / "images" / "good.jpg", 40)
+    (tmp_path / "images" / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing more")
+    Image.fromarray(np.full((16, 16), 999, np.uint16)).save(tmp_path / "images" / "deep.png")
+    assert predict_path(tmp_path / "images", FakeServed("R", "G", "B"), None)["patch_id"].tolist() == ["good"]
+    assert [words.split()[1] for words in said] == ["broken", "deep"]
+    assert "uint16" in said[1]
+    deep = predict_path(tmp_path / "images", FakeServed("R", "G", "B", dtype="uint16"), None)
+    assert deep["patch_id"].tolist() == ["deep"]
+
+
+def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
+    draw_image(tmp_path / "images" / "one.jpg", 40)
+    draw_image(tmp_path / "images" / "one.png", 50)
+    with pytest.raises(ArchiveError, match=r"one\.jpg and one\.png"):
+        predict_path(tmp_path / "images", FakeServed("R", "G", "B"), None)
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """Two predictions, one without a label."""
+    rows = [["a", 0.25, 0.75, list(CLASSES)], ["b", 1 / 3, 0.1, []]]
+    return pd.DataFrame(rows, columns=["patch_id", *CLASSES, "labels"])
+
+
+def test_csv_joins_the_labels(table: pd.DataFrame, tmp_path: Path) -> None:
+    write_predictions(table, tmp_path / "labels.csv")
+    header, *_ = (tmp_path / "labels.csv").read_text().splitlines()
+    assert header == 'patch_id,"Beaches, dunes, sands",water,labels'
+    read = pd.read_csv(tmp_path / "labels.csv", keep_default_na=False)
+    assert read["labels"].tolist() == ["Beaches, dunes, sands;water", ""]
+    pd.testing.assert_frame_equal(read.drop(columns="labels"), table.drop(columns="labels"))
+
+
+def test_parquet_keeps_the_labels_as_lists(table: pd.DataFrame, tmp_path: Path) -> None:
+    write_predictions(table, tmp_path / "labels.parquet")
+    read = pd.read_parquet(tmp_path / "labels.parquet")
+    assert list(read.columns) == list(table.columns)
+    assert [list(labels) for labels in read["labels"]] == table["labels"].tolist()
+    pd.testing.assert_frame_equal(read.drop(columns="labels"), table.drop(columns="labels"))
+
+
+def test_another_suffix_is_refused(table: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(LandscribeError, match=r"ends in \.csv or \.parquet"):
+        write_predictions(table, tmp_path / "labels.xlsx")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,158 @@
+"""Runs say what made them, know their parent, and can be made anew from what is on disk."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+
+from landscribe.files import compute_file_digest, write_json
+from landscribe.history import write_history
+from landscribe.tracking import runs
+from landscribe.tracking.store import EXPERIMENT, open_store
+from tests.model_fixtures import TinyRecords
+
+pytest_plugins = ["tests.model_fixtures"]
+
+PARAMS = {"train": {"learning_rate": 1e-5, "bands": ["B02"], "augmentation": {"dihedral": True}}}
+HISTORY = [{"epoch": 1, "loss": 0.5, "val_loss": 0.6}, {"epoch": 2, "loss": 0.25, "val_loss": 0.4}]
+
+
+def start_and_end(name: str = "train", **words: Any) -> Any:
+    """Open and close a run; return what the store says of it."""
+    with runs.start_run(name, {"device": "CPU"}, PARAMS, **words) as run_id:
+        pass
+    return mlflow.get_run(run_id)
+
+
+def read_steps(run_id: str, metric: str) -> dict[int, float]:
+    """Return step -> value."""
+    return {point.step: point.value for point in MlflowClient().get_metric_history(run_id, metric)}
+
+
+def test_flat_params_lose_nothing() -> None:
+    assert runs.flatten(PARAMS) == {
+        "train.learning_rate": 1e-5,
+        "train.bands": ["B02"],
+        "train.augmentation.dihedral": True,
+    }
+    assert runs.flatten({"a": {}, "b": 1}) == {"b": 1}
+
+
+def test_a_run_carries_its_params_and_tags_in_the_experiment(store: Path) -> None:
+    run = start_and_end()
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "train"
+    assert run.data.params == {name: str(value) for name, value in runs.flatten(PARAMS).items()}
+    assert run.data.tags["device"] == "CPU"
+    experiment = mlflow.get_experiment(run.info.experiment_id)
+    assert experiment.name == EXPERIMENT
+    assert experiment.artifact_location == (store / "mlartifacts").as_uri()
+
+
+def test_a_run_whose_stage_fails_is_marked(store: Path) -> None:
+    with pytest.raises(ZeroDivisionError), runs.start_run("train", {}, {}) as run_id:
+        raise ZeroDivisionError
+    assert mlflow.get_run(run_id).info.status == "FAILED"
+
+
+def test_the_run_of_the_command_line_becomes_the_parent(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = open_store()
+    outer = MlflowClient().create_run(experiment)
+    MlflowClient().log_param(outer.info.run_id, "train.learning_rate", "0.00001")  # as `mlflow run -P` logs it
+    monkeypatch.setenv("MLFLOW_RUN_ID", outer.info.run_id)
+    run = start_and_end()  # logging 1e-05 to the outer run would be refused
+    assert run.info.run_id != outer.info.run_id
+    assert run.data.tags["mlflow.parentRunId"] == outer.info.run_id
+    assert "MLFLOW_RUN_ID" not in os.environ  # a second run of this process is no child of it by accident
+    assert "mlflow.parentRunId" not in start_and_end().data.tags
+
+
+def test_a_named_parent_is_kept(store: Path) -> None:
+    with runs.start_run("search", {}, {}) as parent:
+        child = start_and_end("trial-000", parent_run_id=parent)
+    assert child.data.tags["mlflow.parentRunId"] == parent
+
+
+def test_children_left_open_are_closed_and_no_others(store: Path) -> None:
+    experiment = open_store()
+    parent, other = (MlflowClient().create_run(experiment).info.run_id for _ in range(2))
+    children = [
+        MlflowClient().create_run(experiment, tags={"mlflow.parentRunId": run_id}).info.run_id
+        for run_id in (parent, parent, other)
+    ]
+    MlflowClient().set_terminated(children[1], "FAILED")
+    runs.close_children(parent)
+    assert [mlflow.get_run(run_id).info.status for run_id in children] == ["KILLED", "FAILED", "RUNNING"]
+
+
+def test_a_lost_run_is_made_anew(store: Path, records: TinyRecords, tmp_path: Path) -> None:
+    for name in ("train", "score", "evaluate"):
+        write_json(tmp_path / name / "file.json", name)
+    write_history(tmp_path / "train/history.csv", HISTORY)
+    tags = runs.make_tags(records.manifest, "CPU", {})
+    runs.write_record(tmp_path / "run.json", "train", "0" * 32, tags, PARAMS, records.manifest)
+    record = runs.read_run_record(tmp_path / "run.json")
+    assert record["test_digest"] == records.manifest.split_digest("test")
+    assert not runs.has_run(record["run_id"])
+    metrics = {"test_macro_ap": 0.75, "val_macro_ap": 0.5}
+    run_id = runs.ensure_run(record, metrics, tmp_path)
+    assert runs.has_run(run_id)
+    assert runs.ensure_run(dict(record) | {"run_id": run_id}, metrics, tmp_path) == run_id
+    run = mlflow.get_run(run_id)
+    assert run.data.tags["restored_from_run"] == record["run_id"]
+    assert run.data.tags["manifest_digest"] == records.manifest.digest
+    assert run.data.params == {name: str(value) for name, value in runs.flatten(PARAMS).items()}
+    assert run.data.metrics.items() >= metrics.items()
+    assert read_steps(run_id, "loss") == {1: 0.5, 2: 0.25}
+    assert read_steps(run_id, "val_loss") == {1: 0.6, 2: 0.4}
+    assert {item.path for item in MlflowClient().list_artifacts(run_id)} == {"train", "score", "evaluate"}
+
+
+def test_a_finished_run_can_be_added_to_and_stays_finished(store: Path, tmp_path: Path) -> None:
+    write_json(tmp_path / "evaluate/summary.json", {})
+    run_id = start_and_end().info.run_id
+    runs.add_to_run(run_id, {"test_macro_ap": 0.5}, tmp_path, ["evaluate"])
+    run = mlflow.get_run(run_id)
+    assert (run.info.status, run.data.metrics["test_macro_ap"]) == ("FINISHED", 0.5)
+    assert [item.path for item in MlflowClient().list_artifacts(run_id)] == ["evaluate"]
+    runs.add_to_run("0" * 32, {"test_macro_ap": 0.5}, tmp_path, ["evaluate"])  # lost: left to `ensure_run`
+
+
+def test_a_deleted_run_is_a_lost_run(store: Path) -> None:
+    run_id = start_and_end().info.run_id
+    assert runs.has_run(run_id)
+    mlflow.delete_run(run_id)
+    assert not runs.has_run(run_id)
+
+
+def test_the_records_are_the_dataset_of_a_run(store: Path, records: TinyRecords) -> None:
+    with runs.start_run("train", {}, {}) as run_id:
+        runs.log_dataset(records.manifest, records.folder, "training")
+    (logged,) = mlflow.get_run(run_id).inputs.dataset_inputs
+    assert (logged.dataset.name, logged.dataset.digest) == ("demo-records", records.manifest.digest)
+
+
+def test_tags_name_the_commit_and_the_inputs(
+    records: TinyRecords, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert runs.make_tags(records.manifest, "CPU", {})["git.commit"] == "unknown"
+    (tmp_path / "archive.json").write_text("{}")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "start"]):
+        subprocess.run([*git, *words], cwd=tmp_path, check=True)
+    files = {"archive_digest": tmp_path / "archive.json", "split_digest": tmp_path / "absent"}
+    tags = runs.make_tags(records.manifest, "GPU: x", files)
+    assert len(tags["git.commit"]) == 40
+    assert (tags["git.dirty"], tags["device"], tags["nomenclature"]) == ("false", "GPU: x", "BEN-19 (19 classes)")
+    assert tags["archive_digest"] == compute_file_digest(tmp_path / "archive.json")
+    assert "split_digest" not in tags
+    assert {"tensorflow", "mlflow", "python"} <= set(json.loads(tags["versions"]))
+    (tmp_path / "new").touch()
+    assert runs.make_tags(records.manifest, "CPU", {})["git.dirty"] == "true"
