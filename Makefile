@@ -34,6 +34,7 @@ format: $(READY)
 	ruff format .
 
 ui: $(READY)
+	@case "$${MLFLOW_TRACKING_URI:-}" in http*) echo "MLflow runs at $$MLFLOW_TRACKING_URI"; exit 1;; esac
 	@echo "MLflow UI: http://127.0.0.1:$(PORT)  (Ctrl-C ends it)"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true mlflow server --workers 1 \
 		--host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
@@ -68,7 +69,8 @@ $(READY): requirements/$(LOCK).txt pyproject.toml
 	fi
 	@touch $@
 
-# What the stages wrote (`dvc checkout` brings it back) and what tools cached. Archives, runs, registry, .venv stay.
+# What the stages wrote (the next run restores it from the cache) and what tools cached. Archives, runs, registry and
+# .venv stay.
 clean:
 	rm -rf data/*.json data/*.parquet data/records search models scores reports metrics .landscribe dvc_plots
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.* htmlcov

@@ -1,6 +1,6 @@
 """evaluate: thresholds fitted on val, metrics of val and test, pictures. Logs to the run that trained the model.
 
-Reads: scores/, data/index.parquet, data/splits.parquet, data/patch_statistics.parquet (for the ridge baseline),
+Reads: scores/, data/index.parquet, data/patch_statistics.parquet (for the ridge baseline),
 reports/train/run.json. Writes: models/thresholds.json, metrics/, reports/evaluate/.
 Params: evaluate. Cost: seconds; no TensorFlow.
 """

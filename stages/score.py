@@ -1,7 +1,6 @@
 """score: truth and scores of val and test, and a gallery.
 
-Reads: models/model.keras, data/records/. Writes: scores/val.parquet, scores/test.parquet, reports/score/gallery.png.
-Params: none. Cost: one forward pass over both splits.
+Reads: models/model.keras, data/records/. Writes: scores/{val,test}.parquet, reports/score/. Params: train (device).
 """
 
 from landscribe.devices import choose_device
@@ -11,13 +10,14 @@ from landscribe.inference.predictor import predict_scores
 from landscribe.models.artifact import read_model
 from landscribe.models.card import read_card
 from landscribe.nomenclature import check_same_classes
+from landscribe.params import parse_section, read_params
 from landscribe.pipeline.dataset import make_eval_dataset
 from landscribe.records.schema import check_not_empty, read_manifest
 from landscribe.scores import Scores, write_scores
+from landscribe.training.config import TrainConfig
 from stages import paths
 
 BATCH_SIZE_PATCHES = 64
-GALLERY_PATCHES = 16
 
 
 def main() -> None:
@@ -26,13 +26,13 @@ def main() -> None:
     check_not_empty(manifest, "val")
     check_not_empty(manifest, "test")
     check_same_classes(card.classes, manifest.classes, str(paths.MODEL), "Run the stage train again.")
-    choose_device("auto")
+    choose_device(parse_section(read_params(), "train", TrainConfig).device)
     model = read_model(paths.MODEL)
     for split in ("val", "test"):
         batches = make_eval_dataset(manifest, paths.RECORDS, split, list(card.bands), BATCH_SIZE_PATCHES)
         scores = Scores(*predict_scores(model, batches), card.classes)
         write_scores(scores, paths.SCORES / f"{split}.parquet")
-    chosen = [scores.patch_ids[row] for row in choose_patches(scores, GALLERY_PATCHES)]
+    chosen = [scores.patch_ids[row] for row in choose_patches(scores)]
     draw_gallery(paths.REPORTS / "score/gallery.png", collect_images(batches, chosen), scores)
 
 

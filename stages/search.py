@@ -9,6 +9,7 @@ from dataclasses import asdict
 from landscribe.errors import run_or_exit
 from landscribe.files import write_json
 from landscribe.params import parse_section, read_params
+from landscribe.progress import make_logger
 from landscribe.search import Choice, SearchConfig, write_best
 from landscribe.training.config import TrainConfig
 from stages import paths
@@ -20,7 +21,9 @@ def main() -> None:
     config = parse_section(params, "search", SearchConfig)
     train = parse_section(params, "train", TrainConfig)
     best = Choice(train.learning_rate, train.backbone)
-    if config.trials:
+    if not config.trials:
+        make_logger("search").info("search: no trials; train takes its own values")
+    else:
         # Imported here: a search without trials needs no TensorFlow.
         from landscribe.training.trials import search_best
 

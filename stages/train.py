@@ -1,4 +1,4 @@
-"""train: fit the classifier, keep the epoch that is best on val.
+"""train: fit the classifier, keep the epoch that train.keep names.
 
 Reads: data/records/, data/band_statistics.json, search/best_params.yaml.
 Writes: models/model.keras, reports/train/. Params: train, with the values of the search. Cost: the longest stage.
@@ -23,7 +23,7 @@ def main() -> None:
     config = TrainConfig.model_validate(section.model_dump() | read_choice(paths.BEST_PARAMS))
     manifest, statistics = read_manifest(paths.MANIFEST), read_statistics(paths.BAND_STATISTICS)
     device = prepare(manifest, config)
-    tags = runs.make_tags(manifest, device, {"archive_digest": paths.ARCHIVE, "split_digest": paths.SPLITS})
+    tags = runs.make_tags(manifest, device, paths.RECORDS.parent)
     say = say_epoch(config, device, runs.log_epoch)
     name = f"train-{config.backbone}"
     with runs.start_run(name, tags, {"train": config.model_dump()}) as run_id:

@@ -25,6 +25,8 @@ def list_reached(stage: str) -> list[str]:
     for module in list(modules):  # importing a.b.c runs a and a.b first
         parts = module.split(".")
         modules |= {".".join(parts[:count]) for count in range(1, len(parts))}
+    if "landscribe.tracking.registry" in modules:  # named by its path: MLflow stores the file
+        modules.add("landscribe.tracking.served_model")
     files = {_find(module) for module in modules} | {script, ROOT / "stages/paths.py", ROOT / "stages/__init__.py"}
     return sorted(path.relative_to(ROOT).as_posix() for path in files)
 

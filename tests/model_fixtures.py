@@ -1,6 +1,8 @@
 """What the tests of the model side share: tiny records, a trained classifier, a store. PYTEST_DONT_REWRITE."""
 
+import importlib
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +138,9 @@ def trained(records: TinyRecords, tmp_path_factory: pytest.TempPathFactory) -> T
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The root of a repository with an MLflow store of its own; the environment points there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns of its own type hints while it loads
+        importlib.import_module("mlflow.pyfunc")
     root = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(root))

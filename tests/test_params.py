@@ -180,10 +180,17 @@ def test_the_small_network_has_no_weights_to_start_from(key: str, value: Any) ->
     params["train"] |= {"bands": ["B04", "B03", "B02"], "backbone": "SmallResNet"}
     params["search"] |= {"trials": 0, "backbones": ["SmallResNet"]}
     assert "SmallResNet" in refuse(params)
-    params["train"]["backbone"] = "ResNet50"
+    params["train"] |= {"backbone": "ResNet50", "weights": "imagenet"}
     check_params(params)  # a search of no trials trains nothing
     params["search"]["trials"] = 1
     assert "search.backbones" in refuse(params)
+
+
+def test_random_features_are_not_frozen() -> None:
+    params = change("train.trainable_backbone", False)
+    params["train"]["backbone"] = "ResNet50"
+    params["search"]["trials"] = 0
+    assert "freezes random features" in refuse(params)
 
 
 def test_each_layout_offers_its_own_bands() -> None:

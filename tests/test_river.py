@@ -150,15 +150,16 @@ def test_an_experiment_aside_uses_the_same_store_and_archive(checkout: Checkout)
 
 
 def test_going_back_to_values_seen_before_makes_the_old_version_challenger_again(checkout: Checkout) -> None:
-    challenger = lambda: mlflow.MlflowClient(f"sqlite:///{checkout.folder}/mlflow.db").get_model_version_by_alias(  # noqa: E731
-        "landscribe", "challenger"
-    )
-    checkout.repro("evaluate.threshold_metric=f2")
-    other = challenger().version
-    checkout.repro("evaluate.threshold_metric=f1")
-    assert challenger().version != other
-    checkout.repro("evaluate.threshold_metric=f2")
-    assert challenger().version == other
+    client = mlflow.MlflowClient(f"sqlite:///{checkout.folder}/mlflow.db")
+    seen = []
+    for metric in ("f2", "f1", "f2"):
+        checkout.repro(f"evaluate.threshold_metric={metric}")
+        version = client.get_model_version_by_alias("landscribe", "challenger")
+        run = client.get_run(str(version.run_id))
+        seen.append((version.version, run.data.metrics["test_macro_f2"]))
+        assert seen[-1][1] == checkout.read("metrics/test.json")["test_macro_f2"]
+    assert seen[0] == seen[2]
+    assert seen[0][0] != seen[1][0]
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,9 @@ def search(config: SearchConfig, folder: Path, objective: Callable[[int, Choice]
 
 def list_values(study: optuna.Study) -> list[tuple[float, str]]:
     """Return the values of the complete trials, sorted."""
-    return sorted((trial.params["learning_rate"], trial.params["backbone"]) for trial in completed(study))
+    return sorted(
+        (trial.params["learning_rate"], trial.params["backbone"]) for trial in completed(study, make_config(trials=99))
+    )
 
 
 def test_the_baseline_comes_first_then_every_other_backbone_at_its_rate(tmp_path: Path) -> None:
@@ -88,7 +90,7 @@ def test_an_interrupted_study_goes_on_with_the_trial_that_was_cut_short(tmp_path
     study = search(make_config(), tmp_path, recorder)
     assert recorder.asked[0] == Choice(2e-3, "ResNet50")
     assert len(recorder.asked) == 3
-    assert len(completed(study)) == 4
+    assert len(completed(study, make_config())) == 4
     assert len(set(list_values(study))) == 4
 
 
@@ -101,7 +103,7 @@ def test_a_killed_study_goes_on_with_the_trial_that_was_cut_short(tmp_path: Path
     recorder = Recorder()
     study = search(make_config(), tmp_path, recorder)
     assert recorder.asked[0] == Choice(2e-3, "ResNet50")
-    assert len(completed(study)) == 4
+    assert len(completed(study, make_config())) == 4
     assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
 
 
@@ -110,7 +112,7 @@ def test_interrupting_twice_loses_nothing(tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             search(make_config(), tmp_path, Recorder(stop_at))
     study = search(make_config(), tmp_path, Recorder())
-    assert len(completed(study)) == 4
+    assert len(completed(study, make_config())) == 4
     assert {(2e-3, "SmallResNet"), (2e-3, "ResNet50")} <= set(list_values(study))
 
 
@@ -120,7 +122,8 @@ def test_trials_are_a_total(tmp_path: Path) -> None:
         recorder = Recorder()
         study = search(make_config(trials=trials), tmp_path, recorder)
         assert len(recorder.asked) == missing
-    assert len(completed(study)) == 6
+    assert len(completed(study, make_config(trials=6))) == 6
+    assert len(completed(study, make_config(trials=2))) == 2  # fewer asked for, fewer looked at
     assert len(set(list_values(study))) == 6  # a restart does not draw the same values again
 
 
@@ -156,7 +159,7 @@ def test_other_values_are_another_study(tmp_path: Path) -> None:
 
 def test_the_best_trial_is_the_choice(tmp_path: Path) -> None:
     recorder = Recorder()
-    best = read_best(search(make_config(trials=6), tmp_path, recorder))
+    best = read_best(search(make_config(trials=6), tmp_path, recorder), make_config(trials=6))
     assert best == max(recorder.asked, key=lambda choice: score(0, choice))
 
 
@@ -172,9 +175,9 @@ def test_the_report_has_a_row_a_complete_trial(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         search(make_config(), tmp_path, Recorder(stop_at=2))
     study = search(make_config(trials=5), tmp_path, Recorder())
-    table = write_search_report(tmp_path / "report", study)
+    table = write_search_report(tmp_path / "report", study, make_config(trials=5))
     rows = list(csv.DictReader((tmp_path / "report/trials.csv").read_text(encoding="utf-8").splitlines()))
-    assert len(rows) == len(table) == len(make_trial_rows(completed(study))) == 5
+    assert len(rows) == len(table) == len(make_trial_rows(completed(study, make_config(trials=5)))) == 5
     assert max(float(row["val_macro_ap"]) for row in rows) == pytest.approx(study.best_value)
     assert {float(row["learning_rate"]) for row in rows} == {rate for rate, _ in list_values(study)}
     pictures = {path.name for path in (tmp_path / "report").glob("*.png")}

@@ -1,7 +1,6 @@
 """The command `landscribe`: demo, predict, promote, rollback."""
 
 import argparse
-import os
 from pathlib import Path
 
 from landscribe.demo import DemoConfig, write_demo_archive
@@ -76,7 +75,6 @@ def _run_rollback(arguments: argparse.Namespace) -> None:
 
 def _read_model_name() -> str:
     """Return the registered model of params.yaml: the command works from any folder of the repository."""
-    os.environ.setdefault("DVC_ROOT", str(find_repository()))
     return parse_section(read_params(find_repository() / "params.yaml"), "register", RegisterConfig).model_name
 
 

@@ -64,5 +64,5 @@ def run_or_exit(action: Callable[[], int | None]) -> None:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; run the same command again to go on\n")
+        sys.stderr.write("interrupted; run the same command again\n")
         sys.exit(130)

@@ -30,7 +30,7 @@ SHOWN = {
 
 
 def main() -> int:
-    """Run the pipeline; return DVC's exit status."""
+    """Run the pipeline; return the exit status: 0 done, 1 a stage failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="", help="an overlay of params.yaml")
     parser.add_argument("--set", default="", dest="assignments", help="section.key=value words, split at spaces")
@@ -38,8 +38,10 @@ def main() -> int:
     arguments = parser.parse_args()
     write_merged(Path(arguments.recipe) if arguments.recipe else None, arguments.assignments)
     status = _dvc("repro", *([arguments.stage] if arguments.stage else []))
-    if status or arguments.stage not in ("", "register"):
-        return status
+    if status:
+        return 1  # DVC says 255
+    if arguments.stage not in ("", "register"):
+        return 0
     return _ensure_registered() or _show()
 
 

@@ -18,6 +18,7 @@ from landscribe.errors import ParamsError
 from landscribe.files import replacing
 from landscribe.models.config import Backbone
 from landscribe.params import Section
+from landscribe.progress import make_logger
 
 PARENT_RUN = "mlflow_run_id"
 
@@ -82,7 +83,14 @@ def open_study(config: SearchConfig, baseline: Choice, folder: Path) -> optuna.S
 
 def _enqueue_first(study: optuna.Study, config: SearchConfig, baseline: Choice) -> None:
     """Queue the baseline, and its learning rate with every other backbone: a comparison at equal terms."""
-    if not config.learning_rate.low <= baseline.learning_rate <= config.learning_rate.high:
+    rates = config.learning_rate
+    if not rates.low <= baseline.learning_rate <= rates.high or baseline.backbone not in config.backbones:
+        make_logger("search").warning(
+            "search: the section train (%s at %.2g) lies outside search.backbones or search.learning_rate and is no"
+            " trial; search.trials=0 trains with it",
+            *(baseline.backbone, baseline.learning_rate),
+        )
+    if not rates.low <= baseline.learning_rate <= rates.high:
         return
     others = [name for name in config.backbones if name != baseline.backbone]
     for backbone in [baseline.backbone, *others] if baseline.backbone in config.backbones else others:
@@ -106,20 +114,23 @@ def run_study(study: optuna.Study, config: SearchConfig, objective: Objective) -
             study.enqueue_trial(trial.params)
             raise
 
-    while (missing := config.trials - (done := len(completed(study)))) > 0:
+    if done := len(completed(study, config)):
+        make_logger("search").info("search: %d of %d trials are there from before", done, config.trials)
+    while (missing := config.trials - (done := len(completed(study, config)))) > 0:
         study.optimize(run, n_trials=missing)
-        if len(completed(study)) == done:
+        if len(completed(study, config)) == done:
             raise ParamsError(f"search: none of {missing} trials gave a number; expected a lower search.learning_rate.")
 
 
-def completed(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """Return the complete trials, in order."""
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+def completed(study: optuna.Study, config: SearchConfig) -> list[optuna.trial.FrozenTrial]:
+    """Return the first `config.trials` complete trials: fewer asked for later means fewer looked at."""
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))[: config.trials]
 
 
-def read_best(study: optuna.Study) -> Choice:
-    """Return the values of the best trial."""
-    return Choice(study.best_params["learning_rate"], study.best_params["backbone"])
+def read_best(study: optuna.Study, config: SearchConfig) -> Choice:
+    """Return the values of the best of the `completed` trials; the first among equals."""
+    best = max(completed(study, config), key=lambda trial: (trial.value or 0.0, -trial.number))
+    return Choice(best.params["learning_rate"], best.params["backbone"])
 
 
 def write_best(choice: Choice, path: Path) -> None:

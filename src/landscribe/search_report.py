@@ -7,12 +7,12 @@ import pandas as pd
 
 from landscribe.charts import draw_bars, draw_lines, figure
 from landscribe.files import replacing
-from landscribe.search import completed, make_trial_rows
+from landscribe.search import SearchConfig, completed, make_trial_rows
 
 
-def write_search_report(folder: Path, study: optuna.Study) -> pd.DataFrame:
+def write_search_report(folder: Path, study: optuna.Study, config: SearchConfig) -> pd.DataFrame:
     """Write trials.csv and pictures into `folder`; return the trials."""
-    table = pd.DataFrame(make_trial_rows(completed(study)))
+    table = pd.DataFrame(make_trial_rows(completed(study, config)))
     with replacing(folder / "trials.csv") as beside:
         table.to_csv(beside, index=False)
     best = table["val_macro_ap"].cummax().tolist()

@@ -54,5 +54,9 @@ def check_params(params: dict[str, Any]) -> None:
             "SmallResNet (train.backbone or search.backbones) has no pretrained weights; set train.weights to null and"
             " train.trainable_backbone to true, or name backbones of keras.applications."
         )
+    if not train.trainable_backbone and train.weights is None:
+        raise ParamsError(
+            "train.trainable_backbone: false freezes random features; set train.weights to imagenet, or set it to true."
+        )
     if train.weights == "imagenet" and len(train.bands) != 3:
         raise ParamsError(f"train.weights: imagenet takes three bands, red first; train.bands has {train.bands}.")

@@ -114,7 +114,7 @@ def test_scores_on_other_test_records_are_not_compared(name: str, challenge: Reg
     challenge(0.5)
     promote(name, None)
     challenge(0.9, test_digest="other records")
-    with pytest.raises(RegistryError, match="different test records"):
+    with pytest.raises(RegistryError, match="different test patches"):
         promote(name, None)
     promote(name, "the archive has grown")
     assert read_champion(name) == 2

@@ -10,7 +10,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from landscribe.files import compute_file_digest, write_json
+from landscribe.files import write_json
 from landscribe.history import write_history
 from landscribe.tracking import runs
 from landscribe.tracking.store import EXPERIMENT, open_store
@@ -94,15 +94,13 @@ def test_a_lost_run_is_made_anew(store: Path, records: TinyRecords, tmp_path: Pa
     for name in ("train", "score", "evaluate"):
         write_json(tmp_path / name / "file.json", name)
     write_history(tmp_path / "train/history.csv", HISTORY)
-    tags = runs.make_tags(records.manifest, "CPU", {})
-    runs.write_record(tmp_path / "run.json", "train", "0" * 32, tags, PARAMS, records.manifest)
-    record = runs.read_run_record(tmp_path / "run.json")
-    assert record["test_digest"] == records.manifest.split_digest("test")
-    assert not runs.has_run(record["run_id"])
+    tags = runs.make_tags(records.manifest, "CPU", tmp_path)
+    runs.write_record(tmp_path / "train/run.json", "train", "0" * 32, tags, PARAMS, records.manifest)
+    record = runs.read_run_record(tmp_path / "train/run.json")
+    assert runs.find_run(record["run_id"]) is None
     metrics = {"test_macro_ap": 0.75, "val_macro_ap": 0.5}
-    run_id = runs.ensure_run(record, metrics, tmp_path)
-    assert runs.has_run(run_id)
-    assert runs.ensure_run(dict(record) | {"run_id": run_id}, metrics, tmp_path) == run_id
+    run_id = runs.ensure_run({"test_macro_ap": 0.25}, tmp_path)
+    assert runs.ensure_run(metrics, tmp_path) == run_id  # made anew once, then brought up to date
     run = mlflow.get_run(run_id)
     assert run.data.tags["restored_from_run"] == record["run_id"]
     assert run.data.tags["manifest_digest"] == records.manifest.digest
@@ -125,9 +123,9 @@ def test_a_finished_run_can_be_added_to_and_stays_finished(store: Path, tmp_path
 
 def test_a_deleted_run_is_a_lost_run(store: Path) -> None:
     run_id = start_and_end().info.run_id
-    assert runs.has_run(run_id)
+    assert runs.find_run(run_id) == run_id
     mlflow.delete_run(run_id)
-    assert not runs.has_run(run_id)
+    assert runs.find_run(run_id) is None
 
 
 def test_the_records_are_the_dataset_of_a_run(store: Path, records: TinyRecords) -> None:
@@ -140,19 +138,18 @@ def test_the_records_are_the_dataset_of_a_run(store: Path, records: TinyRecords)
 def test_tags_name_the_commit_and_the_inputs(
     records: TinyRecords, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert runs.make_tags(records.manifest, "CPU", {})["git.commit"] == "unknown"
-    (tmp_path / "archive.json").write_text("{}")
+    assert runs.make_tags(records.manifest, "CPU", tmp_path)["git.commit"] == "unknown"
+    (tmp_path / "archive.json").write_text('{"digest": "of the archive"}')
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
     for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "start"]):
         subprocess.run([*git, *words], cwd=tmp_path, check=True)
-    files = {"archive_digest": tmp_path / "archive.json", "split_digest": tmp_path / "absent"}
-    tags = runs.make_tags(records.manifest, "GPU: x", files)
+    tags = runs.make_tags(records.manifest, "GPU: x", tmp_path)
     assert len(tags["git.commit"]) == 40
     assert (tags["git.dirty"], tags["device"], tags["nomenclature"]) == ("false", "GPU: x", "BEN-19 (19 classes)")
-    assert tags["archive_digest"] == compute_file_digest(tmp_path / "archive.json")
+    assert tags["archive_digest"] == "of the archive"
     assert "split_digest" not in tags
     assert {"tensorflow", "mlflow", "python"} <= set(json.loads(tags["versions"]))
     (tmp_path / "new").touch()
-    assert runs.make_tags(records.manifest, "CPU", {})["git.dirty"] == "true"
+    assert runs.make_tags(records.manifest, "CPU", tmp_path)["git.dirty"] == "true"

@@ -17,7 +17,7 @@ _COLUMNS = 4
 _WHITE_DN = 2000.0  # reflectance 0.2: above it only clouds, sand and roofs
 
 
-def choose_patches(scores: Scores, num_patches: int) -> list[int]:
+def choose_patches(scores: Scores, num_patches: int = 4 * _COLUMNS) -> list[int]:
     """Return rows for the gallery: from the best to the worst ranked patch, evenly spaced, so that errors show."""
     gap = np.abs(scores.truth - scores.scores).mean(axis=1)
     order = np.argsort(gap, kind="stable")
@@ -25,7 +25,7 @@ def choose_patches(scores: Scores, num_patches: int) -> list[int]:
 
 
 def draw_gallery(path: Path, images: Mapping[str, np.ndarray], scores: Scores) -> None:
-    """Draw patches with truth (t) and the classes with the highest scores.
+    """Draw patches with their highest scores; + marks the truth.
 
     Args:
         path: PNG to write.

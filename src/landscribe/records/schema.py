@@ -73,10 +73,6 @@ class Manifest:
         """Digest of the whole: order of bands and classes, and every shard's bytes."""
         return compute_digest(repr(self))
 
-    def split_digest(self, split: str) -> str:
-        """Digest of one split's records with their band and class order: what a score was measured on."""
-        return compute_digest(repr((self.classes, self.bands, self.groups, self.splits[split])))
-
 
 def make_groups(bands: Iterable[Band]) -> tuple[BandGroup, ...]:
     """Return the band groups, in the order in which their first band appears; sizes and dtypes must be known."""

@@ -31,6 +31,8 @@ def promote(model_name: str, force_reason: str | None) -> str:
     if champion is None:
         why = "first champion"
     else:
+        if challenger.version == champion.version:
+            raise RegistryError(f"version {champion.version} is the champion already; there is nothing to promote.")
         _check_classes(challenger, champion)
         refusal = _compare(challenger, champion)
         if refusal and not force_reason:
@@ -89,12 +91,10 @@ def _check_classes(challenger: ModelVersion, champion: ModelVersion) -> None:
 
 def _compare(challenger: ModelVersion, champion: ModelVersion) -> str:
     """Return why the challenger may not replace the champion, or an empty string."""
-    if challenger.version == champion.version:
-        return f"version {champion.version} is the champion already; there is nothing better to promote."
     if challenger.tags.get(TEST_TAG) != champion.tags.get(TEST_TAG):
         return (
             f"version {challenger.version} and the champion, version {champion.version}, were scored on different"
-            " test records, so their test_macro_ap cannot be compared."
+            " test patches, so their test_macro_ap cannot be compared."
         )
     if not _score(challenger) > _score(champion):  # also when one of them has no score
         return (

@@ -50,8 +50,9 @@ class Candidate:
 
     @property
     def digest(self) -> str:
-        """What makes two candidates the same model: weights, card and thresholds."""
-        return compute_digest(compute_file_digest(self.model_path), repr(self.thresholds.tolist()))
+        """What makes two candidates the same model: weights, card, thresholds and the code that serves them."""
+        files = (compute_file_digest(self.model_path), compute_file_digest(_SERVED_MODEL))
+        return compute_digest(*files, repr(self.thresholds.tolist()))
 
 
 def register(candidate: Candidate, model_name: str, run_id: str) -> dict[str, Any]:
@@ -69,6 +70,7 @@ def register(candidate: Candidate, model_name: str, run_id: str) -> dict[str, An
     measured = {METRIC_TAG: repr(candidate.metrics["test_macro_ap"]), TEST_TAG: candidate.test_digest}
     for tag, value in measured.items():
         client.set_model_version_tag(model_name, version.version, tag, value)
+    client.update_model_version(model_name, version.version, _describe(candidate))
     client.set_registered_model_alias(model_name, CHALLENGER, version.version)
     return {
         "model_name": model_name,
@@ -106,9 +108,19 @@ def read_alias(model_name: str, alias: str) -> ModelVersion | None:
 
 
 def read_classes(version: ModelVersion) -> list[str]:
-    """Return the classes of a version, in order, from its MLflow signature."""
-    signature = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}").signature
-    return [name for name in signature.outputs.input_names() if name != "labels"]
+    """Return the classes of a version, in order, from its MLflow signature.
+
+    Raises:
+        RegistryError: its files are gone, or it was not registered by this project.
+    """
+    try:
+        signature = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}").signature
+        return [name for name in signature.outputs.input_names() if name != "labels"]
+    except (MlflowException, OSError, AttributeError) as error:
+        raise RegistryError(
+            f"version {version.version} of {version.name} has no readable signature (its files are gone, or it is not"
+            " a model of this project); expected a model registered by make repro. Delete the version or its alias."
+        ) from error
 
 
 def load_served(uri: str) -> Any:
@@ -163,12 +175,15 @@ def _log_version(candidate: Candidate, model_name: str, run_id: str) -> ModelVer
         "nomenclature": candidate.card.nomenclature,
         "backbone": candidate.card.backbone,
     }
-    description = (
-        f"{candidate.card.backbone}, {candidate.card.nomenclature} ({len(candidate.card.classes)} classes), test macro"
-        f" average precision {candidate.metrics['test_macro_ap']:.4f}"
-    )
-    return client.create_model_version(
-        model_name, logged.model_uri, run_id, tags, description=description, model_id=logged.model_id
+    return client.create_model_version(model_name, logged.model_uri, run_id, tags, model_id=logged.model_id)
+
+
+def _describe(candidate: Candidate) -> str:
+    """Return the line that the version's page shows."""
+    card = candidate.card
+    return (
+        f"{card.backbone}, {card.nomenclature} ({len(card.classes)} classes), test macro average precision"
+        f" {candidate.metrics['test_macro_ap']:.4f}"
     )
 
 

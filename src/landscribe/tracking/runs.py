@@ -17,12 +17,12 @@ from mlflow.data.sources import LocalArtifactDatasetSource
 
 from landscribe.files import compute_file_digest, read_json, write_json
 from landscribe.history import read_history
-from landscribe.params import find_repository
 from landscribe.records.schema import Manifest
 from landscribe.tracking.store import open_store
 
 _LIBRARIES = ("tensorflow", "keras", "mlflow", "dvc", "optuna", "numpy", "scikit-learn", "rasterio")
 _PARENT_TAG = "mlflow.parentRunId"
+_RESTORED_TAG = "restored_from_run"
 
 
 @contextlib.contextmanager
@@ -60,13 +60,15 @@ def close_children(run_id: str) -> None:
         MlflowClient().set_terminated(child.info.run_id, "KILLED")
 
 
-def has_run(run_id: str) -> bool:
-    """Return whether the store knows the run."""
+def find_run(run_id: str) -> str | None:
+    """Return the id of the run, or of the run that was made anew in its place; None when the store has neither."""
     open_store()
-    try:
-        return bool(mlflow.get_run(run_id).info.lifecycle_stage == "active")
-    except mlflow.MlflowException:
-        return False
+    with contextlib.suppress(mlflow.MlflowException):
+        if mlflow.get_run(run_id).info.lifecycle_stage == "active":
+            return run_id
+    restored = f"tags.{_RESTORED_TAG} = '{run_id}'"
+    found = mlflow.search_runs(search_all_experiments=True, filter_string=restored, output_format="list")
+    return str(found[0].info.run_id) if found else None
 
 
 def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -80,16 +82,18 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def make_tags(manifest: Manifest, device: str, files: Mapping[str, Path]) -> dict[str, str]:
+def make_tags(manifest: Manifest, device: str, data_dir: Path) -> dict[str, str]:
     """Return the tags of a run: commit, data digests, nomenclature, device and library versions.
 
     Args:
         manifest: of the records that the run reads.
         device: as `devices.choose_device` says.
-        files: tag -> file whose digest identifies an input; an absent file is left out.
+        data_dir: folder of `archive.json` and `splits.parquet`; an absent file is left out.
     """
     commit, dirty = _read_git()
-    digests = {tag: compute_file_digest(path) for tag, path in files.items() if path.is_file()}
+    archive, splits = data_dir / "archive.json", data_dir / "splits.parquet"
+    digests = {"archive_digest": read_json(archive)["digest"]} if archive.is_file() else {}
+    digests |= {"split_digest": compute_file_digest(splits)} if splits.is_file() else {}
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES} | {"python": platform.python_version()}
     return {
         "git.commit": commit,
@@ -127,25 +131,29 @@ def log_epoch(epoch: int, row: Mapping[str, float]) -> None:
 
 def add_to_run(run_id: str, metrics: Mapping[str, float], reports: Path, names: Iterable[str]) -> None:
     """Add metrics and report folders to a finished run; a run that the store has lost is left to `ensure_run`."""
-    if not has_run(run_id):
+    present = find_run(run_id)
+    if present is None:
         return
-    with resume_run(run_id):
+    with resume_run(present):
         log_metrics(metrics)
         for name in names:
             log_files(reports / name, name)
 
 
-def ensure_run(record: Mapping[str, Any], metrics: Mapping[str, float], reports: Path) -> str:
-    """Return the id of the run of `run.json`; when the store has lost it, make it anew from what is on disk.
+def ensure_run(metrics: Mapping[str, float], reports: Path) -> str:
+    """Return the id of the training's run, brought up to date; when the store has lost it, make it anew.
+
+    DVC's run cache restores metrics without logging them, so they are logged again here.
 
     Args:
-        record: content of `run.json`.
         metrics: metrics of val and test together.
-        reports: folder of the reports: the history, and what is logged as artifacts.
+        reports: folder of the reports: `run.json`, the history, and what is logged as artifacts.
     """
-    if has_run(record["run_id"]):
-        return str(record["run_id"])
-    tags = dict(record["tags"]) | {"restored_from_run": record["run_id"]}
+    record = read_run_record(reports / "train/run.json")
+    if run_id := find_run(record["run_id"]):
+        add_to_run(run_id, metrics, reports, ("score", "evaluate"))
+        return run_id
+    tags = dict(record["tags"]) | {_RESTORED_TAG: record["run_id"]}
     with start_run(record["run_name"], tags, record["params"]) as run_id:
         for row in read_history(reports / "train/history.csv"):
             log_epoch(int(row["epoch"]), row)
@@ -158,12 +166,11 @@ def ensure_run(record: Mapping[str, Any], metrics: Mapping[str, float], reports:
 def write_record(
     path: Path, name: str, run_id: str, tags: Mapping[str, str], params: Mapping[str, Any], manifest: Manifest
 ) -> None:
-    """Write `run.json`: enough to make the run anew, and what its scores will be measured on."""
+    """Write `run.json`: enough to make the run anew when the store loses it."""
     record = {
         "run_id": run_id,
         "run_name": name,
         "manifest_digest": manifest.digest,
-        "test_digest": manifest.split_digest("test"),
         "tags": dict(tags),
         "params": dict(params),
     }
@@ -180,7 +187,8 @@ def _read_git() -> tuple[str, bool]:
     """Return (commit, whether the working tree differs), or ("unknown", True) outside git."""
 
     def ask(*words: str) -> str:
-        answer = subprocess.run(["git", *words], cwd=find_repository(), capture_output=True, text=True, check=True)
+        # In the stage's own folder: under `dvc exp run --temp` that is the checkout whose code runs.
+        answer = subprocess.run(["git", *words], capture_output=True, text=True, check=True)
         return answer.stdout.strip()
 
     try:

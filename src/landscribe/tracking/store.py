@@ -49,8 +49,17 @@ def open_store() -> str:
 
 
 def find_uri() -> str:
-    """Return the store's address; a relative SQLite path starts from the repository, as every path does."""
+    """Return the store's address; a relative SQLite path starts from the repository, as every path does.
+
+    Raises:
+        RegistryError: outside a checkout, without MLFLOW_TRACKING_URI.
+    """
     root = find_repository().resolve()
+    if not os.environ.get("MLFLOW_TRACKING_URI") and not (root / "dvc.yaml").is_file():
+        raise RegistryError(
+            f"{root} is no checkout of this project, so there is no MLflow store beside it. Run this inside the"
+            " checkout, or name the store in MLFLOW_TRACKING_URI."
+        )
     uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     prefix, relative = "sqlite:///", uri.removeprefix("sqlite:///")
     if uri.startswith(prefix) and not relative.startswith("/"):

@@ -28,10 +28,12 @@ def build_optimizer(config: TrainConfig, model: Any, steps_per_epoch: int) -> An
 
 def build_schedule(config: TrainConfig, steps_per_epoch: int) -> Any:
     """Return a constant or a cosine with a linear warm-up, by step."""
-    warmup_steps = round(config.warmup_epochs * steps_per_epoch)
+    total_steps = config.epochs * steps_per_epoch
+    # At most half: a training cut short, as a trial is, must still reach its rate and come down from it.
+    warmup_steps = min(round(config.warmup_epochs * steps_per_epoch), total_steps // 2)
     if config.schedule == "constant" and not warmup_steps:
         return config.learning_rate
-    decay_steps = max(1, config.epochs * steps_per_epoch - warmup_steps)
+    decay_steps = max(1, total_steps - warmup_steps)
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup_steps else config.learning_rate,
         decay_steps=decay_steps,

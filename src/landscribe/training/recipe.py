@@ -29,7 +29,7 @@ def fit_classifier(
     config: TrainConfig,
     log_epoch: EpochLog,
 ) -> tuple[Any, FitResult]:
-    """Return the classifier with the weights of its best epoch, and how it got there.
+    """Return the classifier with the weights that `config.keep` names, and how it got there.
 
     Args:
         manifest: of the records under `records_dir`.

@@ -18,6 +18,9 @@ from landscribe.training.config import TrainConfig
 from landscribe.training.fit import DivergedError
 from landscribe.training.recipe import fit_classifier, prepare
 
+_HERE = Path(__file__).parents[1]
+_SHAPING_CODE = ("models", "pipeline", "training")
+
 
 def search_best(
     config: SearchConfig, train: TrainConfig, manifest_path: Path, statistics_path: Path, report_dir: Path
@@ -38,7 +41,7 @@ def search_best(
     device = prepare(manifest, train)
     baseline = Choice(train.learning_rate, train.backbone)
     study = open_study(config, baseline, find_scratch() / "search" / _identify(config, train, manifest))
-    tags = runs.make_tags(manifest, device, {})
+    tags = runs.make_tags(manifest, device, manifest_path.parents[1])
     statistics = read_statistics(statistics_path)
 
     def objective(number: int, choice: Choice) -> float:
@@ -57,17 +60,21 @@ def search_best(
     with _open_parent(study, tags, config) as parent:
         study.set_user_attr(PARENT_RUN, parent)
         runs.close_children(parent)
+        runs.log_dataset(manifest, manifest_path.parent, "search")
         run_study(study, config, objective)
-        write_search_report(report_dir, study)
-        best = read_best(study)
-        runs.log_metrics({"best_val_macro_ap": study.best_value, "num_trials": len(completed(study))})
+        write_search_report(report_dir, study, config)
+        best = read_best(study, config)
+        trials = completed(study, config)
+        runs.log_metrics({"best_val_macro_ap": max(t.value or 0.0 for t in trials), "num_trials": len(trials)})
         runs.log_files(report_dir, "search")
     return best
 
 
 def _identify(config: SearchConfig, train: TrainConfig, manifest: Manifest) -> str:
-    """Return the digest of all that shapes a trial; the number of trials does not."""
-    return compute_digest(repr(config.model_dump(exclude={"trials"})), repr(train.model_dump()), manifest.digest)
+    """Return the digest of all that shapes a trial, code included; the number of trials does not."""
+    shaping = (config.model_dump(exclude={"trials"}), train.model_dump(exclude={"epochs", "device"}))
+    code = [path.read_bytes() for package in _SHAPING_CODE for path in sorted((_HERE / package).glob("*.py"))]
+    return compute_digest(repr(shaping), manifest.digest, *code)
 
 
 def _shorten(train: TrainConfig, epochs: int, choice: Choice) -> TrainConfig:
@@ -79,6 +86,6 @@ def _shorten(train: TrainConfig, epochs: int, choice: Choice) -> TrainConfig:
 def _open_parent(study: optuna.Study, tags: Mapping[str, str], config: SearchConfig) -> AbstractContextManager[str]:
     """Open the study's run: the one it had before, when the store still knows it."""
     run_id = study.user_attrs.get(PARENT_RUN)
-    if run_id and runs.has_run(run_id):
-        return runs.resume_run(run_id)
+    if run_id and (present := runs.find_run(run_id)):
+        return runs.resume_run(present)
     return runs.start_run("search", tags, {"search": config.model_dump()})
