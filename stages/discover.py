@@ -27,8 +27,8 @@ def main() -> None:
     check_bad_fraction(listing.quarantined, num_patches, discover.max_bad_fraction, "discover")
     found = {label for entry in listing.entries for label in entry.labels}
     nomenclature = make_nomenclature(config.nomenclature, found, find_repository())
-    left_out = {name for path in config.exclude_paths for name in read_names(path)}
-    index, excluded = build_index(listing, nomenclature, left_out)
+    named = {name for path in config.exclude_paths for name in read_names(path)}
+    index, excluded = build_index(listing, nomenclature, named)
     write_index(index, paths.INDEX)
     write_nomenclature(nomenclature, paths.NOMENCLATURE)
     labels = index["labels"].to_pylist()

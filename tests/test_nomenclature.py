@@ -192,3 +192,9 @@ def test_another_order_is_another_nomenclature() -> None:
         check_same_classes(["a", "b"], ["b", "a"], "the model", "Train again.")
     for words in ("the model", "['a', 'b']", "['b', 'a']", "Train again."):
         assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["labels", "patch_id", "a;b"])
+def test_names_that_the_predictions_need_are_no_classes(name: str, tmp_path: Path) -> None:
+    with pytest.raises(NomenclatureError, match="mapping file"):
+        make_nomenclature("discovered", [name, "water"], tmp_path)

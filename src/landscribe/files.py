@@ -46,7 +46,7 @@ def compute_digest(*parts: bytes | str) -> str:
     """Return 32 hexadecimal digits of BLAKE2b over the parts; MLflow takes at most 36."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
-        data = part.encode() if isinstance(part, str) else part
+        data = part.encode(errors="surrogateescape") if isinstance(part, str) else part
         digest.update(len(data).to_bytes(8, "little") + data)
     return digest.hexdigest()
 

@@ -16,7 +16,7 @@ from landscribe.errors import ArchiveError
 from landscribe.files import replacing
 from landscribe.nomenclature import Nomenclature
 from landscribe.params import Section
-from landscribe.quarantine import LeftOut
+from landscribe.quarantine import LeftOut, summarise_reasons
 
 INDEX_SCHEMA = pa.schema(
     {
@@ -72,7 +72,9 @@ def build_index(
         else:
             rows.append(asdict(entry) | {"labels": classes, "source_labels": list(entry.labels)})
     if not rows:
-        raise ArchiveError("no patch is left after the exclusions; expected at least one. Check archive.exclude.")
+        reasons = summarise_reasons([*listing.quarantined, *excluded])
+        first = next(iter(reasons), "the archive lists none")
+        raise ArchiveError(f"no patch is left; expected at least one. The most frequent reason: {first}.")
     rows.sort(key=lambda row: str(row["patch_id"]))
     return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA), excluded
 

@@ -18,9 +18,10 @@ def read_names(path: Path) -> list[str]:
     try:
         content = path.read_bytes()
         text = (bz2.decompress(content) if path.suffix == ".bz2" else content).decode("utf-8-sig")
-    except (OSError, ValueError) as error:
+        rows = list(csv.reader(text.splitlines()))
+    except (OSError, ValueError, csv.Error) as error:
         raise ArchiveError(f"{path}: expected a list of patch names; {error}") from error
-    names = [_without_suffix(row[0].strip()) for row in csv.reader(text.splitlines()) if row and row[0].strip()]
+    names = [_without_suffix(row[0].strip()) for row in rows if row and row[0].strip()]
     if not names:
         raise ArchiveError(f"{path}: expected one patch name a line; the file is empty.")
     return names

@@ -173,8 +173,19 @@ def make_nomenclature(name: str, labels_found: Iterable[str], repository: Path) 
         return NOMENCLATURES[name]()
     if name == "discovered":
         classes = tuple(sorted(set(labels_found)))
-        return Nomenclature("discovered", classes, {label: label for label in classes})
-    return _read_mapping(repository / name, name)
+        return _check_names(Nomenclature("discovered", classes, {label: label for label in classes}))
+    return _check_names(_read_mapping(repository / name, name))
+
+
+def _check_names(nomenclature: Nomenclature) -> Nomenclature:
+    """Return it unless a class has a name that the table of predictions needs for itself."""
+    for name in nomenclature.classes:
+        if name in ("patch_id", "labels") or ";" in name:
+            raise NomenclatureError(
+                f"class '{name}': expected a name other than patch_id and labels, without ';'; they are columns and"
+                " separator of the predictions. Give it another name in a mapping file (archive.nomenclature)."
+            )
+    return nomenclature
 
 
 def _read_mapping(path: Path, name: str) -> Nomenclature:

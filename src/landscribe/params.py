@@ -79,7 +79,7 @@ def check_sections(params: dict[str, Any], models: dict[str, type[Section]]) -> 
     """Raise `ParamsError` unless `params` holds exactly the sections of `models`, each of them valid."""
     for name in params:
         if name not in models:
-            raise ParamsError(f"params.yaml: unknown section '{name}'.{did_you_mean(name, models)}")
+            raise ParamsError(f"params.yaml: unknown section '{name}'.{did_you_mean(str(name), models)}")
     for name, model in models.items():
         parse_section(params, name, model)
 

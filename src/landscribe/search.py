@@ -26,8 +26,8 @@ PARENT_RUN = "mlflow_run_id"
 class LearningRates(Section):
     """Range of the learning rate, drawn on a logarithmic scale."""
 
-    low: float = Field(gt=0)
-    high: float = Field(gt=0)
+    low: float = Field(gt=0, allow_inf_nan=False)
+    high: float = Field(gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -43,7 +43,7 @@ class SearchConfig(Section):
     backbones: list[Backbone] = Field(min_length=1)
     learning_rate: LearningRates
     epochs: int = Field(ge=1)
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**31)
 
 
 @dataclass(frozen=True)

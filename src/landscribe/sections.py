@@ -9,7 +9,8 @@ from landscribe.demo import DemoConfig
 from landscribe.errors import ParamsError
 from landscribe.evaluation.thresholds import EvaluateConfig
 from landscribe.labels import DiscoverConfig
-from landscribe.params import Section, check_sections, parse_section
+from landscribe.nomenclature import make_nomenclature
+from landscribe.params import Section, check_sections, find_repository, parse_section
 from landscribe.records.conversion import ConvertConfig
 from landscribe.search import SearchConfig
 from landscribe.splits import SplitConfig
@@ -32,7 +33,9 @@ SECTIONS: dict[str, type[Section]] = {
 def check_params(params: dict[str, Any]) -> None:
     """Raise `ParamsError` unless every section is valid and the sections fit each other."""
     check_sections(params, SECTIONS)
-    archive = open_archive(parse_section(params, "archive", ArchiveConfig))
+    config = parse_section(params, "archive", ArchiveConfig)
+    make_nomenclature(config.nomenclature, [], find_repository())  # a name mistyped is told before the archive is read
+    archive = open_archive(config)
     convert = parse_section(params, "convert", ConvertConfig)
     train = parse_section(params, "train", TrainConfig)
     if any(name in S1_BANDS for name in convert.bands) and "VV" not in archive.bands:

@@ -277,7 +277,7 @@ def test_units_are_all_patch_folders(fake: BigEarthNetV1) -> None:
     ("make", "words"),
     [
         (lambda root: root / "absent", "does not exist; set archive.root"),
-        (lambda root: root / "README.txt", "does not exist"),
+        (lambda root: root / "README.txt", "cannot be listed: Not a directory"),
         (lambda root: root / "empty", "expected patch folders like"),
         (lambda root: root, "Did you mean"),
     ],

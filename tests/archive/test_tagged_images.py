@@ -147,7 +147,7 @@ def test_images_of_the_csv_that_are_absent_are_named_once_and_together(archive: 
     write_tags(archive.labels_file, TAGS | {f"gone{number}": "sand" for number in range(5)})
     with pytest.raises(ArchiveError) as caught:
         archive.read_listing()
-    for words in ("names 5 image(s)", "gone0, gone1, gone2", str(archive.root)):
+    for words in ("names 5 image(s)", "'gone0', 'gone1', 'gone2'", str(archive.root)):
         assert words in str(caught.value)
 
 
@@ -230,3 +230,19 @@ def test_uc_merced_is_listed_whole_and_split_as_published(samples: Path) -> None
     )
     splits = list(make_splits([entry.patch_id for entry in listing.entries], config).values())
     assert {split: splits.count(split) for split in splits} == {"train": 1049, "val": 105, "test": 315}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("image_name,tags\nbeach01,sea,sand\n", "separated by spaces"),
+        ('image_name,tags\nbeach01,"sea\nbeach02,sand\n', "cannot be read"),
+        ("image_name,tags,tags\nbeach01,sea,sand\n", "expected the columns"),
+    ],
+)
+def test_a_csv_that_would_lose_tags_is_refused(archive: TaggedImages, content: str, words: str) -> None:
+    archive.labels_file.write_text(content, encoding="utf-8")
+    with pytest.raises(ArchiveError, match=words):
+        archive.read_listing()
+    with pytest.raises(ArchiveError, match=words):
+        list(archive.iter_units())  # told before an image is read

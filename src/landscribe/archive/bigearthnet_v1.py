@@ -118,9 +118,13 @@ def _list_patches(root: Path, is_name: Any) -> tuple[list[str], int]:
     """
     try:
         with os.scandir(root) as items:
-            found = [(item.name, is_name(item.name) and item.is_dir()) for item in items]
-    except (FileNotFoundError, NotADirectoryError) as error:
+            found = [(item.name, is_name(item.name) and _is_folder(item)) for item in items]
+    except FileNotFoundError as error:
         raise ArchiveError(f"archive folder {root} does not exist; set archive.root (or s1_root) to it.") from error
+    except OSError as error:
+        raise ArchiveError(
+            f"archive folder {root} cannot be listed: {error.strerror}; set archive.root (or s1_root) to a folder."
+        ) from error
     names = sorted(name for name, is_patch in found if is_patch)
     if not names:
         nested = [name for name, _ in found if name.startswith("BigEarthNet")]
@@ -132,13 +136,20 @@ def _list_patches(root: Path, is_name: Any) -> tuple[list[str], int]:
     return names, len(found) - len(names)
 
 
+def _is_folder(item: os.DirEntry[str]) -> bool:
+    try:
+        return item.is_dir()
+    except OSError:  # a link that leads nowhere
+        return False
+
+
 def _read_metadata(root: Path, name: str) -> dict[str, Any]:
     path = root / name / f"{name}_labels_metadata.json"
     try:
         metadata = json.loads(path.read_bytes())
     except OSError as error:
         raise PatchError(f"{path.name} is unreadable: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PatchError(f"{path.name} is not JSON: {error}") from error
     if not isinstance(metadata, dict):
         raise PatchError(f"{path.name}: expected a JSON object; received {type(metadata).__name__}")
@@ -178,7 +189,10 @@ def _read_entry(root: Path, name: str, quirks: Counter[str]) -> PatchEntry:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    try:
+        return float(value) if isinstance(value, int | float) else None
+    except OverflowError:
+        return None
 
 
 def _pair(entry: PatchEntry, twin: tuple[str, tuple[str, ...]], quirks: Counter[str]) -> PatchEntry:

@@ -5,6 +5,7 @@ it under the unit's signature (names, sizes and times of its files), so that an 
 digest itself is a function of content alone: a copy of the archive with other times has the same one.
 """
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,6 +30,9 @@ def compute_fingerprint(archive: Archive, extra_files: Iterable[Path], cache_dir
     Raises:
         ArchiveError: the archive or one of the extra files is absent.
     """
+    # A list: two of them may share a name, as the CSV of tags and the list of a split do in UC Merced. First, so that
+    # a file that is not there is told before the archive is read.
+    named = [{"name": path.name, "digest": _digest_extra(path)} for path in extra_files]
     units = list(archive.iter_units())
     cache_path = cache_dir / f"{compute_digest(str(units[0][1][0].parent), archive.name)}.parquet"
     known = _read_cache(cache_path)
@@ -49,8 +53,7 @@ def compute_fingerprint(archive: Archive, extra_files: Iterable[Path], cache_dir
         "num_units": len(units),
         "num_files": num_files,
         "num_bytes": num_bytes,
-        # A list: two of them may share a name, as the CSV of tags and the list of a split do in UC Merced.
-        "files": [{"name": path.name, "digest": _digest_extra(path)} for path in extra_files],
+        "files": named,
         "digest": compute_digest(*(f"{name} {digest}" for name, (_, digest) in fresh.items())),
     }
 
@@ -59,12 +62,14 @@ def _scan(paths: list[Path]) -> list[tuple[Path, os.stat_result]]:
     """Return the files of a unit, sorted by name, with their stat."""
     files = []
     for path in paths:
-        if path.is_dir():
-            with os.scandir(path) as items:
-                found = [(Path(item.path), item.stat()) for item in items if item.is_file()]
-            files += sorted(found, key=lambda pair: pair[0].name)
-        else:
-            files.append((path, path.stat()))
+        # What cannot be looked at has no files here; the reader quarantines it by name.
+        with contextlib.suppress(OSError):
+            if path.is_dir():
+                with os.scandir(path) as items:
+                    found = [(Path(item.path), item.stat()) for item in items if item.is_file()]
+                files += sorted(found, key=lambda pair: pair[0].name)
+            else:
+                files.append((path, path.stat()))
     return files
 
 
@@ -76,7 +81,7 @@ def _sign(files: list[tuple[Path, os.stat_result]]) -> str:
 def _digest_content(files: list[tuple[Path, os.stat_result]]) -> str:
     try:
         return compute_digest(*(part for path, _ in files for part in (path.name, path.read_bytes())))
-    except PermissionError:  # an unreadable file is quarantined later, by name; here it only has to be noticed
+    except OSError:  # an unreadable file is quarantined later, by name; here it only has to be noticed
         return compute_digest("unreadable", *(path.name for path, _ in files))
 
 

@@ -33,7 +33,8 @@ _MODE_QUIRKS = {"L": "grey-image", "LA": "grey-image", "1": "grey-image", "CMYK"
                 "P": "palette-image", "PA": "palette-image"}  # fmt: skip
 
 _MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # where Pillow refuses: a damaged header can claim any size
-_UNREADABLE = (OSError, SyntaxError, RasterioError, Image.DecompressionBombError)  # SyntaxError: a PNG's chunks
+# SyntaxError and ValueError: what Pillow raises for a damaged PNG.
+_UNREADABLE = (OSError, SyntaxError, ValueError, RasterioError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,11 @@ def read_band(path: Path, band: Band) -> np.ndarray:
     try:
         with rasterio.open(path) as dataset:
             values: np.ndarray = dataset.read(1)
+            num_bands = dataset.count
     except RasterioError as error:
         raise PatchError(f"{path.name} is unreadable: {' '.join(str(error).split())}") from error
+    if num_bands != 1:
+        raise PatchError(f"{path.name}: expected one band; received {num_bands}")
     expected = (band.size_px, band.size_px)
     if values.shape != expected or values.dtype != band.dtype:
         raise PatchError(f"{path.name}: expected {expected} {band.dtype}; received {values.shape} {values.dtype}")

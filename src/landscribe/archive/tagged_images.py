@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,22 +33,14 @@ class TaggedImages:
         return IMAGE_BANDS
 
     def iter_units(self) -> Iterator[tuple[str, list[Path]]]:
-        """Yield (file name, [file]) of each image."""
-        files, _ = list_images(self.root)
-        for path in files:
+        """Yield (file name, [file]) of each image; a CSV that does not fit is refused before anything is read."""
+        self._match()
+        for path in list_images(self.root)[0]:
             yield path.name, [path]
 
     def read_listing(self) -> Listing:
         """Read the CSV and the header of every image that it names."""
-        tags = read_tags(self.labels_file)
-        files, strays = list_images(self.root)
-        by_stem = _index_by_stem(files)
-        absent = [name for name in tags if name not in by_stem]
-        if absent:
-            raise ArchiveError(
-                f"{self.labels_file} names {len(absent)} image(s) that {self.root} does not hold, e.g."
-                f" {', '.join(absent[:3])}; add them or take them out of the CSV."
-            )
+        tags, by_stem, strays = self._match()
         listing = Listing(quirks=Counter({"stray-file": strays, "image-without-tags": len(by_stem) - len(tags)}))
         for patch_id in track(sorted(tags), total=len(tags), what="reading image headers"):
             path = by_stem[patch_id]
@@ -68,6 +61,19 @@ class TaggedImages:
                 )
             )
         return listing
+
+    def _match(self) -> tuple[dict[str, list[str]], dict[str, Path], int]:
+        """Return the tags, the images by name and the number of stray files; every tagged image is there."""
+        tags = read_tags(self.labels_file)
+        files, strays = list_images(self.root)
+        by_stem = _index_by_stem(files)
+        absent = [name for name in tags if name not in by_stem]
+        if absent:
+            raise ArchiveError(
+                f"{self.labels_file} names {len(absent)} image(s) that {self.root} does not hold, e.g."
+                f" {', '.join(map(repr, absent[:3]))}; add them or take them out of the CSV."
+            )
+        return tags, by_stem, strays
 
     def read_patch(self, path: str, s1_path: str | None, bands: Sequence[Band]) -> dict[str, np.ndarray]:
         """Read an image, resampled to the bands' size."""
@@ -95,14 +101,23 @@ def list_images(root: Path) -> tuple[list[Path], int]:
     Raises:
         ArchiveError: the folder is absent or holds no image.
     """
-    if not root.is_dir():
-        raise ArchiveError(f"archive folder {root} does not exist; set archive.root to the folder of the images.")
-    found = sorted(root.iterdir())
+    try:
+        found = sorted(root.iterdir())
+    except FileNotFoundError as error:
+        raise ArchiveError(f"archive folder {root} does not exist; set archive.root to it.") from error
+    except OSError as error:
+        raise ArchiveError(
+            f"archive folder {root} cannot be listed: {error.strerror}; set archive.root to the folder of the images."
+        ) from error
     # Names with a leading dot are macOS side files (._x.jpg): bytes of another kind under an image suffix.
-    images = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")]
+    images = [path for path in found if _is_image(path)]
     if not images:
         raise ArchiveError(f"archive folder {root}: expected {', '.join(IMAGE_SUFFIXES)} files; found none.")
     return images, len(found) - len(images)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def _index_by_stem(files: list[Path]) -> dict[str, Path]:
@@ -114,6 +129,13 @@ def _index_by_stem(files: list[Path]) -> dict[str, Path]:
     return by_stem
 
 
+def _read_row(path: Path, line: int, row: dict[str | None, Any]) -> tuple[str, str]:
+    """Return image name and tags of a CSV row; a row with more fields than columns is tags split by commas."""
+    if None in row or row["tags"] is None:
+        raise ArchiveError(f"{path}, line {line}: expected image_name,tags with the tags separated by spaces.")
+    return row["image_name"].strip(), row["tags"]
+
+
 def read_tags(path: Path) -> dict[str, list[str]]:
     """Return image name (without extension) -> tags.
 
@@ -122,14 +144,13 @@ def read_tags(path: Path) -> dict[str, list[str]]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            missing = [column for column in _COLUMNS if column not in (reader.fieldnames or [])]
-            if missing:
-                raise ArchiveError(
-                    f"{path}: expected the columns image_name,tags; received {','.join(reader.fieldnames or [])}."
-                )
-            rows = [(row["image_name"] or "", row["tags"] or "") for row in reader]
-    except (OSError, UnicodeDecodeError) as error:
+            reader = csv.DictReader(stream, strict=True)
+            columns = [column.strip() for column in reader.fieldnames or []]
+            if any(columns.count(column) != 1 for column in _COLUMNS):
+                raise ArchiveError(f"{path}: expected the columns image_name,tags; received {','.join(columns)}.")
+            reader.fieldnames = columns
+            rows = [_read_row(path, reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ArchiveError(f"archive.labels_file {path} cannot be read: {error}") from error
     tags: dict[str, list[str]] = {}
     for image_name, words in rows:

@@ -38,7 +38,7 @@ class ConvertConfig(Section):
 
     bands: list[str]
     image_size_px: int = Field(ge=8)
-    shard_size_mb: float = Field(gt=0)
+    shard_size_mb: float = Field(gt=0, allow_inf_nan=False)
     max_bad_fraction: float = Field(ge=0, le=1)
     seed: int
 
@@ -171,7 +171,7 @@ def _plan(
     for split in SPLITS:
         members = rows[rows["split"] == split].set_index("patch_id")
         ranked = rank_by_digest(members.index, config.seed, "shard")
-        num_shards = math.ceil(len(ranked) * record_bytes / (config.shard_size_mb * 1e6))
+        num_shards = min(len(ranked), math.ceil(len(ranked) * record_bytes / (config.shard_size_mb * 1e6)))
         for number in range(num_shards):
             chosen = ranked[len(ranked) * number // num_shards : len(ranked) * (number + 1) // num_shards]
             name = f"{archive.name}-{split}.tfrecord-{number:05d}-of-{num_shards:05d}"

@@ -8,4 +8,4 @@ from landscribe.params import Section
 class RegisterConfig(Section):
     """Section `register`."""
 
-    model_name: str = Field(min_length=1, pattern=r"^[^/:]+$")
+    model_name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_. -]+$")

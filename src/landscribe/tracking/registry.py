@@ -103,8 +103,10 @@ def read_alias(model_name: str, alias: str) -> ModelVersion | None:
     open_store()
     try:
         return MlflowClient().get_model_version_by_alias(model_name, alias)
-    except MlflowException:
-        return None
+    except MlflowException as error:
+        if error.error_code in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"):  # no such alias, no such model
+            return None
+        raise RegistryError(f"the registry does not answer: {str(error).splitlines()[0]} Try again.") from error
 
 
 def read_classes(version: ModelVersion) -> list[str]:
@@ -132,8 +134,8 @@ def load_served(uri: str) -> Any:
     open_store()
     try:
         return mlflow.pyfunc.load_model(uri)
-    except (MlflowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+    except (MlflowException, OSError, ValueError, ImportError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RegistryError(
             f"model {uri} cannot be loaded: {reason} Expected e.g. models:/landscribe@champion (after make repro and"
             " landscribe promote), models:/landscribe/1 or a run's model."

@@ -35,10 +35,10 @@ class TrainConfig(Section):
     trainable_backbone: bool
     dropout: float = Field(ge=0, lt=1)
     optimizer: Literal["AdamW", "Adam", "RMSprop", "SGD"]
-    learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(ge=0)
+    learning_rate: float = Field(gt=0, allow_inf_nan=False)
+    weight_decay: float = Field(ge=0, allow_inf_nan=False)
     schedule: Literal["constant", "cosine"]
-    warmup_epochs: float = Field(ge=0)
+    warmup_epochs: float = Field(ge=0, allow_inf_nan=False)
     epochs: int = Field(ge=1)
     label_smoothing: float = Field(ge=0, lt=1)
     early_stopping_epochs: int = Field(ge=0)
