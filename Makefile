@@ -11,7 +11,7 @@ export RECIPE SET STAGE
 # Where it is set no byte-code is kept, and TensorFlow takes 10 s to import instead of 3.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: repro test check format ui deps lock clean env
+.PHONY: repro test check drill bench format ui deps lock clean env
 .DEFAULT_GOAL := repro
 
 repro: $(READY)
@@ -22,6 +22,14 @@ test: $(READY)
 	coverage run -m pytest
 	coverage combine --quiet
 	coverage report
+
+# Slow proofs: every layout from the archive to the registry.
+drill: $(READY)
+	python -m pytest drills
+
+# Figures, each with its reference in the same run: make bench [CASE="discover_v1 split"]
+bench: $(READY)
+	@python -m benchmarks $(CASE)
 
 check: $(READY)
 	ruff check .

@@ -13,7 +13,7 @@ from landscribe.errors import run_or_exit
 from landscribe.files import write_json
 from landscribe.params import find_scratch, parse_section, read_params
 from landscribe.sections import check_params
-from landscribe.splits import SplitConfig
+from landscribe.splits.config import SplitConfig
 from stages import paths
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     config = parse_section(params, "archive", ArchiveConfig)
     demo = parse_section(params, "demo", DemoConfig)
     split = parse_section(params, "split", SplitConfig)
-    if config.layout == "demo":
+    if config.layout == "demo" and config.root_path:
         ensure_demo_archive(demo, config.root_path)
     files = [*config.extra_files, *split.file_paths]
     write_json(paths.ARCHIVE, compute_fingerprint(open_archive(config), files, find_scratch() / "fingerprint"))

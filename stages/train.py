@@ -14,6 +14,7 @@ from landscribe.tracking import runs
 from landscribe.training.config import TrainConfig
 from landscribe.training.recipe import fit_classifier, make_card, prepare
 from landscribe.training.report import say_epoch, write_train_report
+from landscribe.training.session import open_session
 from stages import paths
 
 
@@ -22,13 +23,11 @@ def main() -> None:
     section = parse_section(read_params(), "train", TrainConfig)
     config = TrainConfig.model_validate(section.model_dump() | read_choice(paths.BEST_PARAMS))
     manifest, statistics = read_manifest(paths.MANIFEST), read_statistics(paths.BAND_STATISTICS)
-    device = prepare(manifest, config)
-    tags = runs.make_tags(manifest, device, paths.RECORDS.parent)
-    say = say_epoch(config, device, runs.log_epoch)
-    name = f"train-{config.backbone}"
-    with runs.start_run(name, tags, {"train": config.model_dump()}) as run_id:
+    device, name = prepare(manifest, config), f"train-{config.backbone}"
+    tags, say = runs.make_tags(manifest, device, paths.RECORDS.parent), say_epoch(config, device, runs.log_epoch)
+    with open_session(name, config, manifest, statistics, tags) as (run_id, state):
         runs.log_dataset(manifest, paths.RECORDS, "training")
-        model, result = fit_classifier(manifest, paths.RECORDS, statistics, config, say)
+        model, result = fit_classifier(manifest, paths.RECORDS, statistics, config, say, state)
         write_model(model, make_card(manifest, config), paths.MODEL)
         write_train_report(paths.REPORTS / "train", result.history)
         runs.write_record(paths.RUN, name, run_id, tags, {"train": config.model_dump()}, manifest)

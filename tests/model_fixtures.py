@@ -3,7 +3,7 @@
 import importlib
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ from landscribe.archive.bigearthnet_v1 import BigEarthNetV1
 from landscribe.labels import build_index, write_index
 from landscribe.models.card import ModelCard
 from landscribe.nomenclature import make_nomenclature
-from landscribe.records.conversion import ConvertConfig, convert
+from landscribe.records.conversion import ConvertConfig, Source, convert
+from landscribe.records.report import write_patch_statistics
 from landscribe.records.schema import Manifest, write_manifest
-from landscribe.splits import Fractions, SplitConfig, make_splits, read_splits, write_splits
+from landscribe.splits.assignment import read_splits, write_splits
+from landscribe.splits.ranking import rank_by_digest
 from landscribe.statistics import read_statistics, write_statistics
 from landscribe.tracking.registry import Candidate
 from landscribe.training.config import TrainConfig
@@ -45,7 +47,7 @@ class TinyRecords:
     patch_statistics_path: Path
 
     @property
-    def statistics(self) -> dict[str, dict[str, float]]:
+    def statistics(self) -> dict[str, dict[str, Any]]:
         """Band -> mean and std of the train split."""
         return read_statistics(self.statistics_path)
 
@@ -63,7 +65,16 @@ def make_train_config(**changed: Any) -> TrainConfig:
         "weight_decay": 0.01,
         "schedule": "constant",
         "warmup_epochs": 0,
+        "clip_norm": 0.0,
+        "ema_momentum": 0.0,
+        "norm_batches": 2,
         "epochs": 1,
+        "loss": {
+            "name": "bce",
+            "weighted_bce": {"power": 0.5},
+            "focal": {"gamma": 2.0, "alpha": None},
+            "asymmetric": {"positive_gamma": 0.0, "negative_gamma": 4.0, "margin": 0.05},
+        },
         "label_smoothing": 0.0,
         "early_stopping_epochs": 0,
         "keep": "best",
@@ -72,6 +83,8 @@ def make_train_config(**changed: Any) -> TrainConfig:
         "augmentation": {"dihedral": True, "shift_fraction": 0.0, "mixup_alpha": 0.0},
         "seed": 3,
         "device": "cpu",
+        "mixed_precision": "auto",
+        "deterministic": False,  # it cannot be taken back in a process
     }
     return TrainConfig.model_validate(values | changed)
 
@@ -82,19 +95,18 @@ def records(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> TinyRe
     folder = tmp_path_factory.mktemp("records")
     archive = BigEarthNetV1(demo_root / "BigEarthNet-v1.0", demo_root / "BigEarthNet-S1-v1.0", name="demo")
     nomenclature = make_nomenclature("BEN-19", (), folder)
-    index, _ = build_index(archive.read_listing(), nomenclature, ())
-    split = SplitConfig(strategy="random", fractions=Fractions(val=0.2, test=0.2), files=[], seed=1)
-    write_splits(make_splits(index["patch_id"].to_pylist(), split), folder / "splits.parquet")
-    config = ConvertConfig(bands=list(STORED_BANDS), image_size_px=64, shard_size_mb=1.0, max_bad_fraction=0.0, seed=1)
-    done = convert(
-        archive,
-        index.to_pandas(),
-        read_splits(folder / "splits.parquet"),
-        (nomenclature.name, nomenclature.classes),
-        config,
-        folder / "records",
-        num_workers=1,
+    table = build_index(archive.read_listing(), nomenclature).table
+    index = table.to_pandas()
+    ranked = rank_by_digest(index["patch_id"], 1, "split")
+    fifth = len(ranked) // 5
+    splits = {name: "test" if n < fifth else "val" if n < 2 * fifth else "train" for n, name in enumerate(ranked)}
+    write_splits(dict(sorted(splits.items())), folder / "splits.parquet")
+    config = ConvertConfig(
+        bands=list(STORED_BANDS), image_size_px=64, shard_size_mb=1.0, max_bad_fraction=0.0, verify=False, seed=1
     )
+    order = (nomenclature.name, nomenclature.classes)
+    source = Source(archive, "demo", index, read_splits(folder / "splits.parquet"), order)
+    done = convert(source, config, folder / "records", folder / "scratch", num_workers=1)
     made = TinyRecords(
         manifest=done.manifest,
         folder=folder / "records",
@@ -102,9 +114,9 @@ def records(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> TinyRe
         statistics_path=folder / "band_statistics.json",
         patch_statistics_path=folder / "patch_statistics.parquet",
     )
-    write_index(index, made.index_path)
+    write_index(table, made.index_path)
     write_statistics(done.statistics, made.statistics_path)
-    done.patch_statistics.to_parquet(made.patch_statistics_path, index=False)
+    write_patch_statistics(done, made.patch_statistics_path)
     write_manifest(done.manifest, made.folder / "manifest.json")
     return made
 
@@ -114,7 +126,7 @@ class Trained:
     """A classifier trained for one epoch on the tiny records, and its file."""
 
     model: Any
-    history: list[dict[str, float]]
+    history: list[Mapping[str, float]]
     config: TrainConfig
     card: ModelCard
     path: Path
@@ -132,7 +144,7 @@ def trained(records: TinyRecords, tmp_path_factory: pytest.TempPathFactory) -> T
     )
     card, path = make_card(records.manifest, config), tmp_path_factory.mktemp("trained") / "model.keras"
     write_model(model, card, path)
-    return Trained(model, result.history, config, card, path)
+    return Trained(model, list(result.history), config, card, path)
 
 
 @pytest.fixture(scope="module")

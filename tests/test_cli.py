@@ -20,14 +20,16 @@ from landscribe.models.artifact import write_model
 from landscribe.models.card import ModelCard
 from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
+from landscribe.nomenclature import NOMENCLATURES
 from landscribe.pipeline.dataset import make_eval_dataset
+from landscribe.scores import read_scores
 from landscribe.tracking.registry import CHAMPION, Candidate, read_alias, register
 from landscribe.tracking.store import open_store
 from tests.model_fixtures import TinyRecords, Trained, make_candidate, make_plain_environment
 
 pytest_plugins = ["tests.model_fixtures"]
 
-COMMANDS = ("demo", "predict", "promote", "rollback")
+COMMANDS = ("demo", "import", "predict", "promote", "rollback")
 COMMAND = Path(sys.executable).with_name("landscribe")
 Run = Callable[..., int]
 
@@ -176,6 +178,9 @@ def test_a_wrong_path_or_suffix_is_said_before_the_model_is_loaded(
     assert "ends in .csv or .parquet" in capsys.readouterr().err
     assert run("predict", tmp_path / "absent", "--model", "nowhere", "--out", tmp_path / "labels.csv") == 1
     assert "absent does not exist" in capsys.readouterr().err
+    words = ["predict", demo_root, "--model", "nowhere", "--out", tmp_path / "labels.csv", "--band-order"]
+    assert run(*words, "B,G,red") == 1
+    assert "--band-order: expected bands out of R, G, B, NIR; received 'red'" in capsys.readouterr().err
 
 
 def test_promote_and_rollback_decide_for_the_model_of_params_yaml(
@@ -220,7 +225,43 @@ def test_demo_writes_an_archive_once(
     assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.parametrize("words", [(), ("predict",), ("unknown",), ("promote", "--force")])
+def test_import_judges_foreign_scores_by_the_truth_of_an_index(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    classes = list(NOMENCLATURES["BEN-19"]().classes)
+    scores = pd.DataFrame(np.full((3, 19), 0.25), columns=sorted(classes))
+    scores.insert(0, "patch_id", ["a", "b", "c"])
+    scores.loc[:1, "Pastures"] = 1.0  # perfect: the class of a and b
+    scores.to_csv(tmp_path / "scores.csv", index=False)
+    labels = [["Pastures"], ["Pastures"], ["Marine waters"]]
+    pd.DataFrame({"patch_id": ["a", "b", "c"], "labels": labels}).to_parquet(tmp_path / "index.parquet")
+    out = tmp_path / "made" / "scores.parquet"
+    words = ["import", tmp_path / "scores.csv", "--nomenclature", "BEN-19", "--truth", tmp_path / "index.parquet"]
+    assert run(*words, "--order", "alphabetical", "--out", out) == 0
+    said = capsys.readouterr().out
+    assert said == f"3 patches, macro AP 0.667 over 2 of 19 classes, micro AP {2 / 3 + 1 / 3 * 3 / 57:.3f}: {out}\n"
+    assert list(read_scores(out).classes) == classes
+    assert run(*words, "--order", "clc", "--out", tmp_path / "other.parquet") == 1
+    assert "--order clc: the classes differ" in capsys.readouterr().err
+    assert run(*words, "--out", tmp_path / "other.csv") == 1
+    assert "ends in .parquet" in capsys.readouterr().err
+    assert not list(tmp_path.glob("other*"))
+
+
+def test_import_makes_a_table_of_foreign_labels(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "foreign.csv").write_text("patch_id,labels\n007,231;523\n", encoding="utf-8")
+    out = tmp_path / "labels.csv"
+    assert run("import", tmp_path / "foreign.csv", "--nomenclature", "BEN-19", "--out", out) == 0
+    assert capsys.readouterr().out == f"1 patches with labels of BEN-19: {out}\n"
+    assert pd.read_csv(out, dtype=str).values.tolist() == [["007", "Pastures;Marine waters"]]
+    assert run("import", tmp_path / "foreign.csv", "--nomenclature", "Planet-17", "--out", tmp_path / "other.csv") == 1
+    assert "patch 007: label '231' is unknown to Planet-17" in capsys.readouterr().err
+    assert not (tmp_path / "other.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("predict",), ("unknown",), ("promote", "--force"), ("import", "a.csv", "--order", "CLC")]
+)
 def test_words_that_make_no_command_exit_with_usage(
     run: Run, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,7 @@
-"""Lists of patch names: column 1, no header, plain or .bz2; the published ones by arithmetic."""
+"""Lists of patch names: column 1, plain or compressed; the published ones by arithmetic."""
 
 import bz2
+import gzip
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from landscribe.errors import ArchiveError
-from landscribe.name_lists import read_names
+from landscribe.name_lists import read_names, read_pairs
 from landscribe.patch import PatchName, parse_patch_name
 
 NAMES = ["S2A_MSIL2A_20170613T101031_87_48", "S2B_MSIL2A_20170924T93020_69_24", "beach07"]
@@ -23,6 +24,8 @@ SPELLINGS: dict[str, bytes] = {
     "more columns, as MM has them": "\n".join(f"{name},S1A_IW_x" for name in NAMES).encode(),
     "spaces around": "\n".join(f" {name} " for name in NAMES).encode(),
     "quotes": "\n".join(f'"{name}"' for name in NAMES).encode(),
+    "a header": ("Patch_ID\n" + "\n".join(NAMES)).encode(),
+    "the header of pairs": ("s2_name,s1_name\n" + "\n".join(f"{name},x" for name in NAMES)).encode(),
     "extensions of images": "\n".join(f"{name}.JPG" for name in NAMES).encode(),
 }
 
@@ -31,7 +34,27 @@ SPELLINGS: dict[str, bytes] = {
 def test_spellings_of_a_list_are_one_list(tmp_path: Path, spelling: str) -> None:
     (tmp_path / "a.csv").write_bytes(SPELLINGS[spelling])
     (tmp_path / "a.csv.bz2").write_bytes(bz2.compress(SPELLINGS[spelling]))
-    assert read_names(tmp_path / "a.csv") == read_names(tmp_path / "a.csv.bz2") == NAMES
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(SPELLINGS[spelling]))
+    for name in ("a.csv", "a.csv.bz2", "a.csv.gz"):
+        assert read_names(tmp_path / name) == NAMES
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_the_keys_of_the_pairs_are_the_names(tmp_path: Path, spelling: str) -> None:
+    (tmp_path / "a.csv").write_bytes(SPELLINGS[spelling])
+    assert list(read_pairs(tmp_path / "a.csv")) == NAMES
+
+
+def test_a_pair_holds_the_twin_where_the_line_names_one(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"a, S1A_x \nb\n{NAMES[0]},\na,S1A_x\n", encoding="utf-8")
+    assert read_pairs(tmp_path / "a.csv") == {"a": "S1A_x", "b": None, NAMES[0]: None}
+    assert read_names(tmp_path / "a.csv") == ["a", "b", NAMES[0], "a"]  # repeated names stay for the caller to judge
+
+
+def test_one_name_with_two_twins_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,S1A_x\na,S1A_y\n", encoding="utf-8")
+    with pytest.raises(ArchiveError, match="'a' stands with two twins, S1A_x and S1A_y"):
+        read_pairs(tmp_path / "a.csv")
 
 
 @pytest.mark.parametrize(
@@ -59,6 +82,9 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "not bzip2": lambda path: path.write_bytes(b"S2A_MSIL2A_20170613T101031_87_48\n"),
     "truncated": lambda path: path.write_bytes(bz2.compress(b"a\n" * 1000)[:-9]),
     "not UTF-8": lambda path: path.write_bytes(bz2.compress(b"\xff\xfe\xff")),
+    "binary": lambda path: path.write_bytes(bz2.compress(b"PAR1\x00\x00\x15\x04")),
+    "a quote that never ends": lambda path: path.write_bytes(bz2.compress(b'a\n"b\nc\n')),
+    "a header alone": lambda path: path.write_bytes(bz2.compress(b"patch_id\n")),
 }
 
 
@@ -68,6 +94,13 @@ def test_a_list_that_cannot_be_read_is_named(tmp_path: Path, kind: str) -> None:
     BROKEN[kind](path)
     with pytest.raises(ArchiveError, match=r"train\.csv\.bz2: expected"):
         read_names(path)
+
+
+@pytest.mark.parametrize("content", [b"a\n", gzip.compress(b"a\n" * 1000)[:-9], b"\x1f\x8b\x08\x00" + b"x" * 40])
+def test_a_damaged_gzip_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(content)
+    with pytest.raises(ArchiveError, match=r"a\.csv\.gz: expected a list of patch names"):
+        read_names(tmp_path / "a.csv.gz")
 
 
 @pytest.fixture(scope="module")

@@ -40,8 +40,10 @@ IMPOSSIBLE: list[tuple[str, Any, str]] = [
     ("convert.bands", ["B02", "B02"], "one or more distinct bands"),
     ("convert.bands", ["B10"], "received 'B10'"),
     ("convert.bands", ["b8a"], "received 'b8a'"),
-    ("split.strategy", "spatial", "'random' or 'official'"),
-    ("split.strategy", "official", "three lists, train, val, test; received []"),
+    ("split.strategy", "by-tile", "'stratified' or 'spatial'"),
+    ("split.strategy", "official", "layout demo has no split of its own"),
+    ("split.spatial.buffer_cells", 0, "greater than or equal to 1"),
+    ("split.spatial.val", ["33UUP"], "blocks have no names"),
     ("split.fractions", {"val": 0.5, "test": 0.5}, "must leave something to train"),
     ("split.fractions.test", 1, "less than 1"),
     ("split.seed", "lucky", "received 'lucky'"),
@@ -49,7 +51,7 @@ IMPOSSIBLE: list[tuple[str, Any, str]] = [
     ("search.backbones", [], "at least 1 item"),
     ("search.learning_rate", {"low": 0.1, "high": 0.01}, "received low=0.1, high=0.01"),
     ("archive.layout", "bigearthnet-v9", "received 'bigearthnet-v9'"),
-    ("archive.layout", "tagged-images", "labels_file: layout tagged-images needs a CSV"),
+    ("archive.layout", "tagged-images", "labels_file: layout tagged-images needs it"),
     ("archive.s1_root", "radar", "s1_root: layout demo takes none"),
     ("archive.exclude", ["snow"], "'snow' needs the flags of BigEarthNet v2"),
     ("archive.root", 7, "valid string; received 7"),
@@ -204,13 +206,21 @@ def test_each_layout_offers_its_own_bands() -> None:
     assert "expected bands out of R, G, B" in refuse(params)
 
 
+def test_the_43_classes_of_v2_need_the_maps() -> None:
+    params = change("archive.layout", "bigearthnet-v2")
+    params["archive"] |= {"root": "S2", "s1_root": "S1", "labels_file": "metadata.parquet", "nomenclature": "CLC-43"}
+    assert "set archive.maps_root" in refuse(params)
+    params["archive"]["maps_root"] = "Reference_Maps"
+    check_params(params)
+
+
 def test_bands_are_those_of_level_2a_the_radar_and_images() -> None:
     assert len(S2_BANDS) == 12
     assert "B10" not in BANDS
     sizes = [band.size_px for band in S2_BANDS.values()]
     assert {size: sizes.count(size) for size in sizes} == {20: 2, 120: 4, 60: 6}
     assert {(band.size_px, band.dtype) for band in S1_BANDS.values()} == {(120, "float32")}
-    assert [name for name, band in BANDS.items() if band.dtype is None] == ["R", "G", "B"]
+    assert [name for name, band in BANDS.items() if band.dtype is None] == ["R", "G", "B", "NIR"]
 
 
 @pytest.mark.parametrize(("text", "number"), [("1e-5", 1e-5), ("1E3", 1000.0), ("1.0e-3", 1e-3), ("3", 3)])

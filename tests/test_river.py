@@ -2,10 +2,7 @@
 
 import json
 import math
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import mlflow
@@ -15,72 +12,18 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tests.closure import ROOT
+from tests.checkout import Checkout
 
+# Val has 18 patches: of the usual six, f1 and f2 may well take the same thresholds.
 SMALL = (
-    "demo.num_patches=60 demo.num_tiles=2 search.trials=2 search.epochs=1 search.backbones=[SmallResNet]"
-    " train.epochs=1 train.batch_size_patches=16"
+    "demo.num_patches=60 demo.num_tiles=2 split.fractions.val=0.3 search.trials=2 search.epochs=1"
+    " search.backbones=[SmallResNet] train.epochs=1 train.batch_size_patches=16"
 )
 PROMISED = {
     "test_macro_ap", "test_micro_ap", "test_macro_f1", "test_micro_f1", "test_sample_f1", "test_sample_f2",
     "test_macro_f1_at_half", "test_sample_f2_at_half", "test_macro_ap_prior", "test_num_patches",
     "test_num_classes_scored",
 }  # fmt: skip
-
-
-class Checkout:
-    """A copy of the project under version control, with the tools of this environment."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
-        for name in listed.stdout.splitlines():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-        (folder / "dvc.lock").unlink(missing_ok=True)
-        # Coverage of the copy is not that of this checkout; measuring it would only cost a quarter of the time.
-        hidden = {
-            "DVC_ROOT",
-            "MLFLOW_TRACKING_URI",
-            "MLFLOW_RUN_ID",
-            "COVERAGE_PROCESS_CONFIG",
-            "COVERAGE_PROCESS_START",
-        }
-        self.env = {name: value for name, value in os.environ.items() if name not in hidden} | {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(folder / "src"),
-        }
-        self.run("git", "init", "--quiet")
-        self.commit("start")
-
-    def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a command; stdout and stderr come together."""
-        done = subprocess.run(
-            words,
-            cwd=self.folder,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert not check or done.returncode == 0, done.stdout
-        return done
-
-    def repro(self, assignments: str = "", *words: str, check: bool = True) -> str:
-        """Run what `make repro` runs."""
-        return self.run("python", "-m", "landscribe.repro", "--set", assignments, *words, check=check).stdout
-
-    def commit(self, message: str) -> None:
-        self.run("git", "add", "-A")
-        self.run(
-            "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "--allow-empty", "-m", message
-        )
-
-    def read(self, name: str) -> dict[str, float]:
-        """Return a JSON file of the checkout."""
-        content: dict[str, float] = json.loads((self.folder / name).read_text(encoding="utf-8"))
-        return content
 
 
 @pytest.fixture(scope="module")

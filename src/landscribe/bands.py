@@ -43,7 +43,7 @@ S1_BANDS: dict[str, Band] = {
 }
 
 IMAGE_BANDS: dict[str, Band] = {
-    name: Band(name=name, resolution_m=None, size_px=None, dtype=None) for name in ("R", "G", "B")
+    name: Band(name=name, resolution_m=None, size_px=None, dtype=None) for name in ("R", "G", "B", "NIR")
 }
 
 BANDS: dict[str, Band] = {**S2_BANDS, **S1_BANDS, **IMAGE_BANDS}

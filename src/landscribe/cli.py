@@ -1,10 +1,14 @@
-"""The command `landscribe`: demo, predict, promote, rollback."""
+"""The command `landscribe`: demo, import, predict, promote, rollback."""
 
 import argparse
 from pathlib import Path
 
+import numpy as np
+
+from landscribe.bands import IMAGE_BANDS, check_bands
 from landscribe.demo import DemoConfig, write_demo_archive
 from landscribe.errors import LandscribeError, run_or_exit
+from landscribe.nomenclature import CLASS_ORDERS, make_nomenclature
 from landscribe.params import find_repository, parse_section, read_params
 from landscribe.tracking.config import RegisterConfig
 
@@ -24,11 +28,24 @@ def _make_parser() -> argparse.ArgumentParser:
     demo.add_argument("--num-tiles", type=int, default=4)
     demo.add_argument("--seed", type=int, default=0)
     demo.set_defaults(run=_run_demo)
+    foreign = commands.add_parser("import", help="take in labels or scores made elsewhere, by class name")
+    foreign.add_argument("path", type=Path, metavar="FILE", help=".parquet, .csv or .npz; see docs/class_orders.md")
+    foreign.add_argument("--nomenclature", required=True, metavar="NAME", help="e.g. BEN-19, or a mapping file")
+    foreign.add_argument("--order", choices=CLASS_ORDERS, help="class order of numbers without names")
+    foreign.add_argument("--truth", type=Path, metavar="INDEX", help="judge scores by an index (data/index.parquet)")
+    foreign.add_argument("--out", required=True, type=Path, metavar="FILE", help="scores: .parquet; labels: .csv too")
+    foreign.set_defaults(run=_run_import)
     predict = commands.add_parser("predict", help="label new patches with a registered model")
     predict.add_argument("path", type=Path, metavar="PATH", help="patch folder, image, or a folder of them")
     predict.add_argument("--model", required=True, metavar="URI", help="e.g. models:/landscribe@champion")
     predict.add_argument("--out", required=True, type=Path, metavar="FILE", help=".csv or .parquet")
     predict.add_argument("--s1-root", type=Path, metavar="FOLDER", help="Sentinel-1 twins, if the model takes them")
+    predict.add_argument(
+        "--band-order",
+        type=lambda text: text.split(","),
+        metavar="BANDS",
+        help="of TIFFs that do not mark their colours; by default B,G,R,NIR",
+    )
     predict.set_defaults(run=_run_predict)
     promote = commands.add_parser("promote", help="make the challenger the champion, if it is better")
     promote.add_argument("--force", metavar="REASON", help="promote all the same, and record why")
@@ -46,6 +63,28 @@ def _run_demo(arguments: argparse.Namespace) -> None:
     write_demo_archive(config, arguments.out)
 
 
+def _run_import(arguments: argparse.Namespace) -> None:
+    from landscribe.evaluation.metrics import compute_metrics
+    from landscribe.foreign import make_scores, read_foreign, write_labels
+    from landscribe.scores import write_scores
+
+    nomenclature = make_nomenclature(arguments.nomenclature, [], find_repository())
+    foreign = read_foreign(arguments.path, nomenclature, arguments.order, "score" if arguments.truth else "truth")
+    if foreign.scores is None and arguments.truth is None:
+        write_labels(foreign, arguments.out)
+        print(f"{len(foreign.patch_ids)} patches with labels of {nomenclature.name}: {arguments.out}")  # noqa: T201
+        return
+    scores = make_scores(foreign, nomenclature, arguments.truth)
+    if arguments.out.suffix != ".parquet":
+        raise LandscribeError(f"{arguments.out}: expected a file of scores that ends in .parquet.")
+    write_scores(scores, arguments.out)
+    metrics = compute_metrics(scores.truth, scores.scores, np.full(len(scores.classes), 0.5))
+    print(  # noqa: T201
+        f"{metrics['num_patches']} patches, macro AP {metrics['macro_ap']:.3f} over {metrics['num_classes_scored']} of"
+        f" {len(scores.classes)} classes, micro AP {metrics['micro_ap']:.3f}: {arguments.out}"
+    )
+
+
 def _run_predict(arguments: argparse.Namespace) -> None:
     import landscribe.backend  # noqa: F401  # TensorFlow without its noise, before the model imports it
     from landscribe.inference.patches import check_out_path, predict_path, write_predictions
@@ -56,7 +95,9 @@ def _run_predict(arguments: argparse.Namespace) -> None:
         raise LandscribeError(
             f"{arguments.path} does not exist; expected a patch folder, an image or a folder of them."
         )
-    table = predict_path(arguments.path, load_served(arguments.model), arguments.s1_root)
+    if arguments.band_order is not None:
+        check_bands(arguments.band_order, IMAGE_BANDS, "--band-order")
+    table = predict_path(arguments.path, load_served(arguments.model), arguments.s1_root, arguments.band_order)
     write_predictions(table, arguments.out)
     print(f"{len(table)} patches labelled: {arguments.out}")  # noqa: T201
 

@@ -1,43 +1,30 @@
 """From what the archive says to the index: one row a patch, its classes by name."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from landscribe.archive.protocol import Listing
-from landscribe.errors import ArchiveError
+from landscribe.archive.protocol import PATCH_SCHEMA, Listing
+from landscribe.errors import ArchiveError, NomenclatureError
 from landscribe.files import replacing
+from landscribe.name_lists import read_names
 from landscribe.nomenclature import Nomenclature
 from landscribe.params import Section
-from landscribe.quarantine import LeftOut, summarise_reasons
+from landscribe.quarantine import LeftOut, format_reasons
 
-INDEX_SCHEMA = pa.schema(
-    {
-        "patch_id": pa.string(),
-        "labels": pa.list_(pa.string()),
-        "source_labels": pa.list_(pa.string()),
-        "path": pa.string(),
-        "s1_patch_id": pa.string(),
-        "s1_path": pa.string(),
-        "granule": pa.string(),
-        "tile": pa.string(),
-        "column": pa.int32(),
-        "row": pa.int32(),
-        "acquired_at": pa.string(),
-        "ulx_m": pa.float64(),
-        "uly_m": pa.float64(),
-        "dtype": pa.string(),
-        "rows_px": pa.int32(),
-        "columns_px": pa.int32(),
-    }
-)
+# `labels` are the classes, in class order; `source_labels` what the archive wrote.
+INDEX_SCHEMA = PATCH_SCHEMA.insert(2, pa.field("source_labels", pa.list_(pa.string())))
+
+_FLAGGED = {"snow": "flagged as seasonal snow", "cloud": "flagged as cloud or shadow"}
 
 
 class DiscoverConfig(Section):
@@ -46,41 +33,135 @@ class DiscoverConfig(Section):
     max_bad_fraction: float = Field(ge=0, le=1)
 
 
-def build_index(
-    listing: Listing, nomenclature: Nomenclature, excluded_names: Iterable[str]
-) -> tuple[pa.Table, list[LeftOut]]:
-    """Return the index, sorted by patch_id, and the sound patches that a rule left out.
+@dataclass(frozen=True)
+class Exclusions:
+    """What archive.exclude leaves out.
 
-    Args:
-        listing: what the reader found.
-        nomenclature: gives each patch its classes, in class order.
-        excluded_names: patch names of the user's lists.
+    Attributes:
+        lists: files of patch names; a BigEarthNet v2 patch is also known by its v1 name.
+        flags: the archive's own, `snow` and `cloud`.
+    """
+
+    lists: Sequence[Path] = ()
+    flags: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Index:
+    """The index and what did not enter it.
+
+    Attributes:
+        table: `INDEX_SCHEMA`, sorted by patch_id.
+        quarantined: bad patches, the reader's first.
+        excluded: sound patches left out by a rule, the reader's first.
+        quirks: name of a tolerated quirk -> how often it was met.
+        absent_names: list (with its folder where two share a name) -> how many of its names are not in the archive.
+    """
+
+    table: pa.Table
+    quarantined: list[LeftOut]
+    excluded: list[LeftOut]
+    quirks: Counter[str]
+    absent_names: dict[str, int]
+
+    @property
+    def num_judged(self) -> int:
+        """Good and bad patches together, what a rule excluded aside."""
+        return int(self.table.num_rows) + len(self.quarantined)
+
+
+def find_labels(patches: pa.Table) -> set[str]:
+    """Return every distinct source label of a table of `PATCH_SCHEMA`, nulls and empty strings aside."""
+    return set(pc.unique(pc.list_flatten(patches["labels"])).to_pylist()) - {None, ""}
+
+
+def build_index(listing: Listing, nomenclature: Nomenclature, exclusions: Exclusions = Exclusions()) -> Index:
+    """Return the index, and the patches that a rule left out or whose labels do not fit.
+
+    Exclusions come first: what is left out on purpose is not judged. A patch without a class is sound, but excluded.
 
     Raises:
-        NomenclatureError: a label is unknown.
-        ArchiveError: no patch is left.
+        ArchiveError: a list is unreadable, a flag is not in this archive, or no patch is left.
     """
-    excluded, rows = list(listing.excluded), []
-    names = frozenset(excluded_names)
-    for entry in listing.entries:
-        if entry.patch_id in names:
-            excluded.append(LeftOut(entry.patch_id, "named in a list of archive.exclude"))
-            continue
-        classes = nomenclature.to_classes(entry.labels)
-        if not classes:
-            excluded.append(LeftOut(entry.patch_id, f"no class of {nomenclature.name}"))
-        else:
-            rows.append(asdict(entry) | {"labels": classes, "source_labels": list(entry.labels)})
-    if not rows:
-        reasons = summarise_reasons([*listing.quarantined, *excluded])
-        first = next(iter(reasons), "the archive lists none")
-        raise ArchiveError(f"no patch is left; expected at least one. The most frequent reason: {first}.")
-    rows.sort(key=lambda row: str(row["patch_id"]))
-    return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA), excluded
+    patches = listing.patches
+    excluded, absent_names = _find_excluded(listing, exclusions)
+    unread = _exclude_unread(listing.quarantined, exclusions)
+    multi_hot, faults = map_labels(patches["labels"], nomenclature)
+    bad = {row: reason for row, reason in faults.items() if row not in excluded}
+    unlabelled = pc.equal(pc.list_value_length(patches["labels"]), 0).to_pylist()
+    for row in np.flatnonzero(~multi_hot.any(axis=1)).tolist():
+        if row not in bad:
+            reason = "the archive gives no label" if unlabelled[row] else f"no class of {nomenclature.name}"
+            excluded.setdefault(row, reason)
+    keep = np.ones(patches.num_rows, bool)
+    keep[[*excluded, *bad]] = False
+    unreadable = [patch for patch in listing.quarantined if patch.patch_id not in unread]
+    index = Index(
+        table=_make_table(patches.filter(keep), multi_hot[keep], nomenclature.classes),
+        quarantined=[*unreadable, *_leave_out(patches, bad)],
+        excluded=[*listing.excluded, *unread.values(), *_leave_out(patches, excluded)],
+        quirks=Counter(listing.quirks),
+        absent_names=absent_names,
+    )
+    if not index.table.num_rows:
+        left_out = [*index.quarantined, *index.excluded]
+        why = format_reasons(left_out) if left_out else "The archive lists none"
+        raise ArchiveError(f"no patch is left; expected at least one. {why}.")
+    return index
+
+
+def _find_excluded(listing: Listing, exclusions: Exclusions) -> tuple[dict[int, str], dict[str, int]]:
+    """Return row -> the first rule that excludes it, and how many names of each list the archive does not hold."""
+    patches = listing.patches
+    reasons: dict[int, str] = {}
+    absent: dict[str, int] = {}
+    left_out = [patch.patch_id for patch in (*listing.quarantined, *listing.excluded)]
+    known = pa.chunked_array([*patches["patch_id"].chunks, *patches["v1_patch_id"].chunks, left_out], pa.string())
+    for path in exclusions.lists:
+        names = pa.array(set(read_names(path)), pa.string())
+        named = pc.or_(*(pc.is_in(patches[column], value_set=names) for column in ("patch_id", "v1_patch_id")))
+        for row in np.flatnonzero(named).tolist():
+            reasons.setdefault(row, _name_list(path))
+        twice = [other.name for other in exclusions.lists].count(path.name) > 1
+        num_present = pc.sum(pc.is_in(names, value_set=known)).as_py()
+        absent["/".join(path.parts[-2:]) if twice else path.name] = len(names) - num_present
+    for flag in exclusions.flags:
+        if patches.num_rows and patches[flag].null_count == patches.num_rows:
+            raise ArchiveError(
+                f"archive.exclude: '{flag}' needs an archive that flags its patches (BigEarthNet v2); this one does"
+                " not. Name a list of patches in its place."
+            )
+        for row in np.flatnonzero(patches[flag].fill_null(False)).tolist():
+            reasons.setdefault(row, _FLAGGED[flag])
+    return reasons, absent
+
+
+def _exclude_unread(quarantined: Sequence[LeftOut], exclusions: Exclusions) -> dict[str, LeftOut]:
+    """Return the bad patches that a list names: left out on purpose, they are not judged either."""
+    bad = {patch.patch_id for patch in quarantined}
+    lists = {path: bad.intersection(read_names(path)) for path in exclusions.lists} if bad else {}
+    return {name: LeftOut(name, _name_list(path)) for path, names in lists.items() for name in sorted(names)}
+
+
+def _name_list(path: Path) -> str:
+    return f"named in {path.name} (archive.exclude)"
+
+
+def _leave_out(patches: pa.Table, reasons: Mapping[int, str]) -> list[LeftOut]:
+    """Return the patches of some rows with their reasons, sorted by row."""
+    rows = sorted(reasons)
+    names = patches["patch_id"].take(pa.array(rows, pa.int64())).to_pylist()
+    return [LeftOut(name, reasons[row]) for name, row in zip(names, rows, strict=True)]
+
+
+def _make_table(patches: pa.Table, multi_hot: np.ndarray, classes: Sequence[str]) -> pa.Table:
+    columns = dict(zip(patches.column_names, patches.columns, strict=True))
+    columns |= {"labels": decode_multi_hot(multi_hot, classes), "source_labels": patches["labels"]}
+    return pa.table([columns[name] for name in INDEX_SCHEMA.names], schema=INDEX_SCHEMA)
 
 
 def write_index(index: pa.Table, path: Path) -> None:
-    """Write the index as parquet, atomically."""
+    """Write the table of an index as parquet, atomically."""
     with replacing(path) as beside:
         pq.write_table(index, beside)
 
@@ -90,23 +171,86 @@ def read_index(path: Path) -> pd.DataFrame:
     return pq.read_table(path).to_pandas()
 
 
-def encode_multi_hot(labels: Sequence[Sequence[str]], classes: Sequence[str]) -> np.ndarray:
-    """Return float32 [patch, class] of 0 and 1."""
-    position = {name: number for number, name in enumerate(classes)}
-    multi_hot = np.zeros((len(labels), len(classes)), np.float32)
-    for row, names in enumerate(labels):
-        multi_hot[row, [position[name] for name in names]] = 1
-    return multi_hot
+def map_labels(labels: Any, nomenclature: Nomenclature) -> tuple[np.ndarray, dict[int, str]]:
+    """Return the classes of each patch, bool [patch, class], and row -> why its labels do not fit.
+
+    Labels that do not fit, and labels dropped on purpose, set no class. Each distinct label is looked up once.
+
+    Args:
+        labels: one list of source labels a patch: an arrow or pandas column, or a sequence of sequences.
+        nomenclature: gives each label its class.
+    """
+    lists = _to_lists(labels)
+    words = lists.flatten().dictionary_encode()
+    ids, reasons = _look_up([*words.dictionary.to_pylist(), None], nomenclature)
+    numbers = words.indices.fill_null(len(ids) - 1).to_numpy(zero_copy_only=False)
+    rows = np.repeat(np.arange(len(lists)), pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False))
+    multi_hot = np.zeros((len(lists), len(nomenclature.classes)), bool)
+    found = ids[numbers] >= 0
+    multi_hot[rows[found], ids[numbers[found]]] = True
+    faults = dict.fromkeys(np.flatnonzero(lists.is_null()).tolist(), "expected a list of labels; received null")
+    wrong = np.flatnonzero(np.isin(numbers, list(reasons)))
+    for place in wrong[np.unique(rows[wrong], return_index=True)[1]]:  # the first of each patch
+        faults[int(rows[place])] = reasons[int(numbers[place])]
+    return multi_hot, faults
 
 
-def count_classes(labels: Iterable[Sequence[str]], classes: Sequence[str]) -> dict[str, int]:
-    """Return class -> number of patches, in class order, classes without a patch included."""
-    counts = Counter(name for names in labels for name in names)
-    return {name: counts[name] for name in classes}
+def _to_lists(labels: Any) -> Any:
+    """Return an arrow array of lists of strings."""
+    if isinstance(labels, pa.ChunkedArray):
+        return labels.combine_chunks()
+    return labels if isinstance(labels, pa.Array) else pa.array(labels, pa.list_(pa.string()))
+
+
+def _look_up(labels: Sequence[str | None], nomenclature: Nomenclature) -> tuple[np.ndarray, dict[int, str]]:
+    """Return the class_id of each label, -1 without one, and place -> why the label does not fit."""
+    position = {name: number for number, name in enumerate(nomenclature.classes)}
+    ids, reasons = np.full(len(labels), -1), {}
+    for place, label in enumerate(labels):
+        if not label:
+            reasons[place] = f"a label is {'null' if label is None else 'an empty string'}"
+            continue
+        try:
+            ids[place] = position.get(nomenclature.to_class(label) or "", -1)
+        except NomenclatureError as error:
+            reasons[place] = str(error)
+    return ids, reasons
+
+
+def encode_multi_hot(labels: Any, classes: Sequence[str]) -> np.ndarray:
+    """Return float32 [patch, class] of 0 and 1.
+
+    Args:
+        labels: one list of class names a patch: an arrow or pandas column, or a sequence of sequences.
+        classes: class order.
+
+    Raises:
+        NomenclatureError: a label is not one of the classes.
+    """
+    itself = Nomenclature("the classes given", tuple(classes), {name: name for name in classes})
+    multi_hot, faults = map_labels(labels, itself)
+    if faults:
+        raise NomenclatureError(next(iter(faults.values())))
+    return multi_hot.astype(np.float32)
+
+
+def decode_multi_hot(multi_hot: np.ndarray, classes: Sequence[str]) -> pa.Array:
+    """Return the class names of each patch in class order, list<string> [patch], from [patch, class] of 0 and 1."""
+    rows, ids = np.nonzero(multi_hot)
+    offsets = np.searchsorted(rows, np.arange(len(multi_hot) + 1))
+    names = pa.array(classes, pa.string()).take(pa.array(ids))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), names)
+
+
+def count_classes(labels: Any, classes: Sequence[str]) -> dict[str, int]:
+    """Return class -> number of patches, in class order, classes without a patch included; as `encode_multi_hot`."""
+    counts = np.count_nonzero(encode_multi_hot(labels, classes), axis=0)
+    return dict(zip(classes, counts.tolist(), strict=True))
 
 
 def compute_cooccurrence(multi_hot: np.ndarray) -> np.ndarray:
     """Return float64 [class, class]: the share of the row's patches that also carry the column's class."""
-    together = multi_hot.T.astype(np.float64) @ multi_hot
+    hot = multi_hot.astype(np.float32)
+    together = (hot.T @ hot).astype(np.float64)  # counts below 2**24 are exact in float32
     shares: np.ndarray = together / np.maximum(np.diag(together)[:, None], 1)
     return shares

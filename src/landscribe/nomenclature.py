@@ -2,8 +2,8 @@
 
 The order of a nomenclature is the order of the class axis everywhere; it travels in the manifest, the model and
 the MLflow signature. CLC-43 and BEN-19 follow the official CLC order of `label_indices.json`
-(https://github.com/rsim-tu-berlin/bigearthnet-models-tf), the mapping is Table 1 of arXiv:2105.07921. Planet-17 is
-the tag list of the Planet "Understanding the Amazon from Space" contest.
+(https://github.com/rsim-tu-berlin/bigearthnet-models-tf), the mapping is Table 1 of arXiv:2105.07921; CLC-codes is
+CLC-43 by its codes. Planet-17 is the tag list of the Planet "Understanding the Amazon from Space" contest.
 """
 
 import json
@@ -108,12 +108,16 @@ PLANET_17: tuple[str, ...] = (
 )
 
 
+# Orders of the class axis that software for BigEarthNet uses (docs/class_orders.md).
+CLASS_ORDERS = ("clc", "alphabetical")
+
+
 @dataclass(frozen=True)
 class Nomenclature:
     """An ordered list of classes and the source labels that each gathers.
 
     Attributes:
-        name: "CLC-43", "BEN-19", "Planet-17", "discovered" or the name of a mapping file.
+        name: "CLC-43", "BEN-19", "CLC-codes", "Planet-17", "discovered" or the name of a mapping file.
         classes: class names in the order of the class axis.
         source: source label -> class name, or None for a label dropped on purpose.
     """
@@ -122,39 +126,64 @@ class Nomenclature:
     classes: tuple[str, ...]
     source: Mapping[str, str | None]
 
-    def to_classes(self, labels: Iterable[str]) -> list[str]:
-        """Return the classes of a patch, in class order, from its source labels.
+    def to_class(self, label: str) -> str | None:
+        """Return the class of a source label, None for a label dropped on purpose.
 
         Raises:
-            NomenclatureError: a label is unknown to this nomenclature.
+            NomenclatureError: the label is unknown to this nomenclature.
         """
-        found = set()
-        for label in labels:
-            if label not in self.source:
-                hint = did_you_mean(label, self.source)
-                raise NomenclatureError(
-                    f"label '{label}' is unknown to the nomenclature {self.name}.{hint} Set archive.nomenclature to"
-                    " one that holds it, or to a mapping file."
-                )
-            found.add(self.source[label])
-        return [name for name in self.classes if name in found]
+        if label not in self.source:
+            raise NomenclatureError(
+                f"label '{label}' is unknown to {self.name}.{did_you_mean(label, self.source)} Set"
+                " archive.nomenclature (or --nomenclature) to one that holds it"
+            )
+        return self.source[label]
 
 
 def _clc_43() -> Nomenclature:
-    return Nomenclature("CLC-43", tuple(CLC_CODES), {name: name for name in CLC_CODES})
+    return Nomenclature("CLC-43", tuple(CLC_CODES), _from_clc({code: name for name, code in CLC_CODES.items()}))
+
+
+def _clc_codes() -> Nomenclature:
+    by_code = {code: str(code) for code in CLC_CODES.values()}
+    return Nomenclature("CLC-codes", tuple(by_code.values()), _from_clc(by_code))
 
 
 def _ben_19() -> Nomenclature:
     by_code = {code: name for name, codes in BEN_19_CODES.items() for code in codes}
-    source: dict[str, str | None] = {name: by_code.get(code) for name, code in CLC_CODES.items()}
-    return Nomenclature("BEN-19", tuple(BEN_19_CODES), source | {name: name for name in BEN_19_CODES})
+    return Nomenclature("BEN-19", tuple(BEN_19_CODES), _from_clc(by_code) | {name: name for name in BEN_19_CODES})
+
+
+def _from_clc(by_code: Mapping[int, str]) -> dict[str, str | None]:
+    """Return source label -> class: each CLC class by its name and by its code, None where `by_code` has none."""
+    return {label: by_code.get(code) for name, code in CLC_CODES.items() for label in (name, str(code))}
 
 
 def _planet_17() -> Nomenclature:
     return Nomenclature("Planet-17", PLANET_17, {name: name for name in PLANET_17})
 
 
-NOMENCLATURES = {"CLC-43": _clc_43, "BEN-19": _ben_19, "Planet-17": _planet_17}
+NOMENCLATURES = {"CLC-43": _clc_43, "BEN-19": _ben_19, "CLC-codes": _clc_codes, "Planet-17": _planet_17}
+
+
+def order_classes(nomenclature: Nomenclature, order: str) -> tuple[str, ...]:
+    """Return the classes in an order of `CLASS_ORDERS`.
+
+    `clc` is the order of the archive's authors (`label_indices.json`), `alphabetical` that of TensorFlow Datasets,
+    ConfigILM and the published reBEN weights: Python's sorted names.
+
+    Raises:
+        NomenclatureError: the order is unknown, or the nomenclature does not come from CORINE Land Cover.
+    """
+    if order not in CLASS_ORDERS:
+        raise NomenclatureError(f"class order: expected one of {', '.join(CLASS_ORDERS)}; received '{order}'.")
+    if order == "alphabetical":
+        return tuple(sorted(nomenclature.classes))
+    if nomenclature.name not in ("CLC-43", "BEN-19", "CLC-codes"):
+        raise NomenclatureError(
+            f"class order: {nomenclature.name} has no CLC order; name the classes in the file, or say alphabetical."
+        )
+    return nomenclature.classes
 
 
 def make_nomenclature(name: str, labels_found: Iterable[str], repository: Path) -> Nomenclature:
@@ -162,7 +191,7 @@ def make_nomenclature(name: str, labels_found: Iterable[str], repository: Path) 
 
     Args:
         name: a known name, "discovered" (the sorted labels found) or the path of a YAML or JSON mapping file
-            (class name -> list of source labels).
+            (class name -> list of source labels; under `~` those dropped on purpose).
         labels_found: every distinct source label of the archive; read for "discovered" alone.
         repository: folder that a relative path of a mapping file starts from.
 
@@ -175,6 +204,9 @@ def make_nomenclature(name: str, labels_found: Iterable[str], repository: Path) 
         classes = tuple(sorted(set(labels_found)))
         return _check_names(Nomenclature("discovered", classes, {label: label for label in classes}))
     return _check_names(_read_mapping(repository / name, name))
+
+
+_DROPPED = (None, "~")  # keys of a mapping file: YAML's null, and the same in JSON
 
 
 def _check_names(nomenclature: Nomenclature) -> Nomenclature:
@@ -192,22 +224,45 @@ def _read_mapping(path: Path, name: str) -> Nomenclature:
     if not path.is_file():
         known = [*NOMENCLATURES, "discovered"]
         raise NomenclatureError(
-            f"archive.nomenclature: expected one of {', '.join(known)} or the path of a mapping file; received"
-            f" '{name}'.{did_you_mean(name, known)}"
+            f"nomenclature (archive.nomenclature): expected one of {', '.join(known)} or the path of a mapping file;"
+            f" received '{name}'.{did_you_mean(name, known)}"
         )
     try:
         content = YAML(typ="safe").load(path)
-    except (YAMLError, ValueError) as error:  # ValueError: an impossible date, e.g. 2017-13-45
-        raise NomenclatureError(f"{path}: expected YAML or JSON, class name -> list of labels; {error}") from error
-    if not isinstance(content, dict) or not all(isinstance(value, list) for value in content.values()):
+    except (OSError, YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date, e.g. 2017-13-45
+        raise NomenclatureError(
+            f"{path}: expected YAML or JSON, class name -> list of labels; {' '.join(str(error).split())}"
+        ) from error
+    if not isinstance(content, dict) or not all(_is_list_of_labels(value) for value in content.values()):
         raise NomenclatureError(f"{path}: expected a mapping of class name -> list of source labels.")
     source: dict[str, str | None] = {}
     for class_name, labels in content.items():
-        for label in labels:
-            if str(label) in source:
+        for label in map(str, labels):
+            if label in source:
                 raise NomenclatureError(f"{path}: label '{label}' stands under two classes; keep it under one.")
-            source[str(label)] = str(class_name)
-    return Nomenclature(path.stem, tuple(map(str, content)), source)
+            source[label] = None if class_name in _DROPPED else str(class_name)
+    classes = tuple(str(class_name) for class_name in content if class_name not in _DROPPED)
+    _check_classes(path, classes, source)
+    return Nomenclature(path.stem, classes, source)
+
+
+def _check_classes(path: Path, classes: tuple[str, ...], source: dict[str, str | None]) -> None:
+    """Refuse names that are no names, and let each class stand for itself in `source`."""
+    if not classes:
+        raise NomenclatureError(f"{path}: expected at least one class; received none.")
+    for class_name in classes:
+        if classes.count(class_name) > 1 or not class_name.strip() or not class_name.isprintable():
+            raise NomenclatureError(f"{path}: expected distinct class names of printing characters; {class_name!r}.")
+    # A class stands for itself, so that labels written by class name can be read again.
+    for class_name in classes:
+        if source.setdefault(class_name, class_name) != class_name:
+            raise NomenclatureError(
+                f"{path}: '{class_name}' is a class, and a label of another one; give the class another name."
+            )
+
+
+def _is_list_of_labels(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(label, str | int | float) for label in value)
 
 
 def write_nomenclature(nomenclature: Nomenclature, path: Path) -> None:

@@ -54,7 +54,7 @@ def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
         raise ParamsError(f"{path}: expected a file of parameters; it does not exist.") from error
     except OSError as error:
         raise ParamsError(f"{path}: expected a file of parameters; it cannot be read: {error.strerror}.") from error
-    except (YAMLError, ValueError) as error:  # ValueError: an impossible date, e.g. 2017-13-45
+    except (YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date, e.g. 2017-13-45
         raise ParamsError(f"{path}: expected YAML; {' '.join(str(error).split())}") from error
     if not isinstance(content, dict) or not all(isinstance(value, dict) for value in content.values()):
         raise ParamsError(f"{path}: expected a mapping of section -> key -> value.")

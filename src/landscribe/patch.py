@@ -14,8 +14,11 @@ from landscribe.errors import PatchError
 S2_FOLDER = "BigEarthNet-v1.0"
 S1_FOLDER = "BigEarthNet-S1-v1.0"
 
-_S2_NAME = re.compile(r"(?P<granule>S2[AB]_MSIL2A_\d{8}T(?P<clock>\d{4,6}))_(?P<column>\d{1,2})_(?P<row>\d{1,2})")
-_S1_NAME = re.compile(r"S1[AB]_IW_GRDH_1SDV_\d{8}T\d{6}_(?P<tile>\w{5})_\d{1,2}_\d{1,2}")
+# [0-9], not \d: that one also takes the digits of other scripts.
+_S2_NAME = re.compile(
+    r"(?P<granule>S2[AB]_MSIL2A_[0-9]{8}T(?P<clock>[0-9]{4,6}))_(?P<column>[0-9]{1,2})_(?P<row>[0-9]{1,2})"
+)
+_S1_NAME = re.compile(r"S1[AB]_IW_GRDH_1SDV_[0-9]{8}T[0-9]{6}_(?P<tile>[0-9]{2}[A-Z]{3})_[0-9]{1,2}_[0-9]{1,2}")
 
 
 @dataclass(frozen=True)
@@ -55,3 +58,19 @@ def is_s2_name(name: str) -> bool:
 def is_s1_name(name: str) -> bool:
     """Return whether `name` is a v1 Sentinel-1 patch name."""
     return _S1_NAME.fullmatch(name) is not None
+
+
+# Names of BigEarthNet v2 (reBEN) carry the tile, and a cell of two digits; those of Sentinel-1 stayed as in v1. As
+# patterns that `re` and RE2 read alike, because whole columns of names are parsed at once. They allow no separator and
+# no dot: what matches is safe as a part of a path.
+V2_GRANULE = r"S2[AB]_MSIL2A_[0-9]{8}T[0-9]{6}_N[0-9]{4}_R[0-9]{3}_T(?P<tile>[0-9]{2}[A-Z]{3})"
+V2_S2_NAME = rf"(?P<granule>{V2_GRANULE})_(?P<column>[0-9]{{2}})_(?P<row>[0-9]{{2}})"
+S1_SCENE = "S1[AB]_IW_GRDH_1SDV_[0-9]{8}T[0-9]{6}"
+V2_S1_NAME = rf"(?P<scene>{S1_SCENE})_(?P<tile>[0-9]{{2}}[A-Z]{{3}})_(?P<column>[0-9]{{1,2}})_(?P<row>[0-9]{{1,2}})"
+V1_S2_NAME = _S2_NAME.pattern
+
+
+def parse_s1_tile(name: str) -> str | None:
+    """Return the MGRS tile in a v1 Sentinel-1 patch name, e.g. "33UUP"; None for a name of another form."""
+    found = _S1_NAME.fullmatch(name)
+    return found["tile"] if found else None

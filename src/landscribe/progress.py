@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -36,23 +36,42 @@ def say_summary(stage: str, summary: Mapping[str, object]) -> None:
             logger.info("%s: %s %s", stage, name.replace("_", " "), value)
 
 
-def track(items: Iterable[T], *, total: int, what: str, unit: str = "patch") -> Iterator[T]:
+def track(
+    items: Iterable[T], *, total: int, what: str, unit: str = "patches", count: Callable[[T], int] = lambda item: 1
+) -> Iterator[T]:
     """Yield `items` and show how far they are.
 
     Args:
         items: what is worked on.
-        total: how many there are.
+        total: how many units there are.
         what: the verb shown, e.g. "converting".
-        unit: the noun shown after the rate.
+        unit: the noun of the rate, in the plural.
+        count: how many units an item is, for items that are chunks.
     """
     if sys.stderr.isatty():
-        yield from tqdm(items, total=total, desc=what, unit=f" {unit}", smoothing=0.1, leave=False)
+        with tqdm(total=total, desc=what, unit=f" {unit}", smoothing=0.1, leave=False) as bar:
+            for item in items:
+                yield item
+                bar.update(count(item))
         return
     logger = make_logger("progress")
     began = last = time.monotonic()
-    for done, item in enumerate(items, 1):
+    done = 0
+    for item in items:
         yield item
+        done += count(item)
         now = time.monotonic()
-        if now - last > _LINE_EVERY_S:
+        if now - last > _LINE_EVERY_S and done:
             last = now
-            logger.info("%s: %d of %d, %.0f %s/s", what, done, total, done / (now - began), unit)
+            rate = done / (now - began)
+            left = format_duration((total - done) / rate)
+            logger.info("%s: %d of %d, %.0f %s/s, about %s left", what, done, total, rate, unit, left)
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration as people say it, in its two largest units: `20 s`, `3 min 20 s`, `2 h 5 min`."""
+    minutes, rest_s = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest_s} s" if minutes else f"{rest_s} s"

@@ -14,9 +14,13 @@ from typing import Any
 from landscribe.errors import run_or_exit
 from landscribe.files import read_json
 from landscribe.overlay import write_merged
+from landscribe.params import find_scratch
+from landscribe.records.journal import remove_journals
+from landscribe.training.state import remove_states
 
 METRICS = Path("metrics/test.json")
 REGISTRATION = Path("reports/register/registration.json")
+TRAINED = ("", "train", "score", "evaluate", "register")  # after these stages DVC holds the model
 SHOWN = {
     "test_macro_ap": "macro average precision",
     "test_macro_ap_ridge": "  ridge on band means and deviations",
@@ -40,6 +44,9 @@ def main() -> int:
     status = _dvc("repro", *([arguments.stage] if arguments.stage else []))
     if status:
         return 1  # DVC says 255
+    remove_journals(find_scratch() / "convert")
+    if arguments.stage in TRAINED:
+        remove_states(find_scratch() / "train")
     if arguments.stage not in ("", "register"):
         return 0
     return _ensure_registered() or _show()

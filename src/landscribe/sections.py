@@ -7,15 +7,17 @@ from landscribe.archive.layouts import open_archive
 from landscribe.bands import S1_BANDS, check_bands
 from landscribe.demo import DemoConfig
 from landscribe.errors import ParamsError
-from landscribe.evaluation.thresholds import EvaluateConfig
+from landscribe.evaluation.config import EvaluateConfig
 from landscribe.labels import DiscoverConfig
 from landscribe.nomenclature import make_nomenclature
 from landscribe.params import Section, check_sections, find_repository, parse_section
 from landscribe.records.conversion import ConvertConfig
 from landscribe.search import SearchConfig
-from landscribe.splits import SplitConfig
+from landscribe.splits.config import SplitConfig
 from landscribe.tracking.config import RegisterConfig
 from landscribe.training.config import TrainConfig
+
+WITH_OFFICIAL_SPLIT = ("bigearthnet-v2", "bigearthnet-tfrecord")
 
 SECTIONS: dict[str, type[Section]] = {
     "archive": ArchiveConfig,
@@ -33,24 +35,52 @@ SECTIONS: dict[str, type[Section]] = {
 def check_params(params: dict[str, Any]) -> None:
     """Raise `ParamsError` unless every section is valid and the sections fit each other."""
     check_sections(params, SECTIONS)
-    config = parse_section(params, "archive", ArchiveConfig)
-    make_nomenclature(config.nomenclature, [], find_repository())  # a name mistyped is told before the archive is read
-    archive = open_archive(config)
-    convert = parse_section(params, "convert", ConvertConfig)
+    archive = parse_section(params, "archive", ArchiveConfig)
     train = parse_section(params, "train", TrainConfig)
-    if any(name in S1_BANDS for name in convert.bands) and "VV" not in archive.bands:
+    _check_labels(archive)
+    _check_official(parse_section(params, "split", SplitConfig), archive)
+    _check_bands(archive, parse_section(params, "convert", ConvertConfig), train)
+    _check_weights(train, parse_section(params, "search", SearchConfig))
+
+
+def _check_labels(archive: ArchiveConfig) -> None:
+    """Refuse a nomenclature that is mistyped, or that the archive has no labels for, before the archive is read."""
+    make_nomenclature(archive.nomenclature, [], find_repository())
+    if archive.layout == "bigearthnet-v2" and archive.nomenclature in ("CLC-43", "CLC-codes") and not archive.maps_root:
         raise ParamsError(
-            "convert.bands: VV and VH come from the Sentinel-1 twins. Set archive.s1_root to their folder (layout"
-            " bigearthnet-v1), or take the two bands out."
+            f"archive.nomenclature: the metadata of BigEarthNet v2 know BEN-19 alone; for {archive.nomenclature} set"
+            " archive.maps_root to the folder Reference_Maps."
         )
-    check_bands(convert.bands, dict(archive.bands), "convert.bands")
+
+
+def _check_official(split: SplitConfig, archive: ArchiveConfig) -> None:
+    """Refuse the official split of an archive that has none."""
+    if split.strategy == "official" and not split.files and archive.layout not in WITH_OFFICIAL_SPLIT:
+        raise ParamsError(
+            f"split.files: layout {archive.layout} has no split of its own ({', '.join(WITH_OFFICIAL_SPLIT)} have);"
+            " name three lists, train, val, test, or choose another split.strategy."
+        )
+
+
+def _check_bands(archive: ArchiveConfig, convert: ConvertConfig, train: TrainConfig) -> None:
+    """Refuse bands that the archive has not, or that are not converted."""
+    bands = dict(open_archive(archive).bands)
+    if any(name in S1_BANDS for name in convert.bands) and "VV" not in bands:
+        raise ParamsError(
+            "convert.bands: VV and VH come from the Sentinel-1 twins. Set archive.s1_root to their folder (layouts"
+            " bigearthnet-v1 and bigearthnet-v2), or take the two bands out."
+        )
+    check_bands(convert.bands, bands, "convert.bands")
     missing = [name for name in train.bands if name not in convert.bands]
     if missing:
         raise ParamsError(
             f"train.bands: expected a subset of convert.bands ({', '.join(convert.bands)}); received"
             f" {', '.join(missing)} besides."
         )
-    search = parse_section(params, "search", SearchConfig)
+
+
+def _check_weights(train: TrainConfig, search: SearchConfig) -> None:
+    """Refuse pretrained weights where there are none, and frozen random ones."""
     backbones = [train.backbone, *(search.backbones if search.trials else [])]
     if "SmallResNet" in backbones and (train.weights or not train.trainable_backbone):
         raise ParamsError(

@@ -1,48 +1,25 @@
 """BigEarthNet v1 / MM: every patch once, every quirk counted, every damage named."""
 
 import json
-import pickle
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-import rasterio
 
+from landscribe.archive import bigearthnet_v1
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1, read_twin_names
-from landscribe.archive.config import ArchiveConfig
-from landscribe.archive.layouts import open_archive
-from landscribe.archive.protocol import Listing
-from landscribe.bands import S1_BANDS, S2_BANDS, Band
+from landscribe.archive.protocol import PATCH_SCHEMA, Listing
+from landscribe.bands import S2_BANDS
 from landscribe.errors import ArchiveError, PatchError
-from landscribe.patch import parse_patch_name
+from landscribe.patch import S1_FOLDER, S2_FOLDER, parse_patch_name
+from tests.archive.v1_folders import list_folders, list_patches, open_pairs, open_s1, turn_into_folder
 
 DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs/archive_quirks.md").read_text(encoding="utf-8")
-S2_FOLDER, S1_FOLDER = "BigEarthNet-v1.0", "BigEarthNet-S1-v1.0"
-ALL_BANDS = [*S2_BANDS.values(), *S1_BANDS.values()]
-
-
-@pytest.fixture
-def fake(demo_root: Path, tmp_path: Path) -> BigEarthNetV1:
-    """Six pairs of the synthetic archive, two of each granule, to be damaged."""
-    source = open_demo(demo_root)
-    entries = sorted(source.read_listing().entries, key=lambda entry: (entry.granule, entry.patch_id))
-    for entry in [entry for number, entry in enumerate(entries) if number % 20 < 2]:
-        shutil.copytree(source.root / entry.path, tmp_path / S2_FOLDER / entry.path)
-        shutil.copytree(demo_root / S1_FOLDER / str(entry.s1_path), tmp_path / S1_FOLDER / str(entry.s1_path))
-    return open_demo(tmp_path)
-
-
-def open_demo(root: Path) -> BigEarthNetV1:
-    """Return the reader of an archive in the layout of v1 / MM."""
-    return BigEarthNetV1(root / S2_FOLDER, root / S1_FOLDER, name="demo")
-
-
-def list_folders(root: Path | None) -> list[Path]:
-    """Return the patch folders, sorted."""
-    return sorted(path for path in (root or Path()).iterdir() if path.is_dir())
 
 
 def find_metadata(folder: Path) -> Path:
@@ -50,279 +27,328 @@ def find_metadata(folder: Path) -> Path:
     return folder / f"{folder.name}_labels_metadata.json"
 
 
+def read_metadata(folder: Path) -> dict[str, Any]:
+    """Return the content of a patch folder's JSON."""
+    content: dict[str, Any] = json.loads(find_metadata(folder).read_text(encoding="utf-8"))
+    return content
+
+
 def edit(folder: Path, **changes: Any) -> None:
     """Change keys of a patch's JSON; None takes a key out."""
-    path = find_metadata(folder)
-    content = json.loads(path.read_text(encoding="utf-8")) | changes
-    path.write_text(json.dumps({k: v for k, v in content.items() if v is not None}), encoding="utf-8")
+    content = read_metadata(folder) | changes
+    find_metadata(folder).write_text(json.dumps({k: v for k, v in content.items() if v is not None}), encoding="utf-8")
 
 
-def check_nothing_is_lost(archive: BigEarthNetV1, listing: Listing) -> None:
+def swap_key(folder: Path, old: str, new: str) -> dict[str, Any]:
+    """Return the coordinates of a patch's JSON with one key under another name."""
+    corners = read_metadata(folder)["coordinates"]
+    return {new if key == old else key: value for key, value in corners.items()}
+
+
+def copy_patch(folder: Path, name: str) -> Path:
+    """Copy a patch's folder and JSON under another name."""
+    copied = folder.with_name(name)
+    copied.mkdir()
+    shutil.copy(find_metadata(folder), find_metadata(copied))
+    return copied
+
+
+def check_nothing_is_lost(root: Path, listing: Listing) -> None:
     """Every Sentinel-2 folder is listed, quarantined or excluded: once."""
-    met = [entry.patch_id for entry in listing.entries]
+    met = listing.patches["patch_id"].to_pylist()
     met += [patch.patch_id for patch in (*listing.quarantined, *listing.excluded) if patch.patch_id.startswith("S2")]
-    assert sorted(met) == [folder.name for folder in list_folders(archive.root)]
+    assert sorted(met) == [folder.name for folder in list_folders(root / S2_FOLDER)]
 
 
 def test_every_patch_is_listed_once_in_order(demo_root: Path) -> None:
-    archive = open_demo(demo_root)
-    listing = archive.read_listing()
-    assert [entry.patch_id for entry in listing.entries] == [folder.name for folder in list_folders(archive.root)]
-    assert len({entry.s1_patch_id for entry in listing.entries}) == len(listing.entries) == 60
+    listing = open_pairs(demo_root).read_listing()
+    assert listing.patches.schema == PATCH_SCHEMA
+    assert listing.patches["patch_id"].to_pylist() == [path.name for path in list_folders(demo_root / S2_FOLDER)]
+    assert len(listing.patches["s1_patch_id"].unique()) == 60
     assert (listing.quarantined, listing.excluded) == ([], [])
 
 
-def test_an_entry_says_what_name_and_json_say(demo_root: Path) -> None:
-    archive = open_demo(demo_root)
-    for entry in archive.read_listing().entries:
-        content = json.loads(find_metadata(archive.root / entry.path).read_text(encoding="utf-8"))
-        twin = json.loads(find_metadata(demo_root / S1_FOLDER / str(entry.s1_path)).read_text(encoding="utf-8"))
-        name = parse_patch_name(entry.patch_id)
-        assert twin["corresponding_s2_patch"] == entry.patch_id
-        assert entry.labels == tuple(content["labels"])
-        assert (entry.granule, entry.column, entry.row) == (name.granule, name.column, name.row)
-        assert (entry.ulx_m, entry.uly_m) == (content["coordinates"]["ulx"], content["coordinates"]["uly"])
-        assert f"_T{entry.tile}_" in content["tile_source"]
-        assert str(entry.tile) in str(entry.s1_patch_id)
-        assert entry.acquired_at == content["acquisition_date"].replace(" ", "T")
+@pytest.mark.parametrize("sensors", ["S2", "S1", "both"])
+def test_a_row_says_what_names_and_json_say(demo_root: Path, sensors: str) -> None:
+    twins = read_twin_names(demo_root / S1_FOLDER)
+    root = None if sensors == "S1" else demo_root / S2_FOLDER
+    s1_root = None if sensors == "S2" else demo_root / S1_FOLDER
+    patches = list_patches(BigEarthNetV1(root, s1_root))
+    assert len(patches) == 60
+    for patch in patches:
+        s1_name = twins[patch["patch_id"]]
+        folder = demo_root / S1_FOLDER / s1_name if root is None else demo_root / S2_FOLDER / patch["patch_id"]
+        content, name = read_metadata(folder), parse_patch_name(patch["patch_id"])
+        time = content["acquisition_time"] if root is None else content["acquisition_date"].replace(" ", "T")
+        zone = int(patch["tile"][:2])
+        assert f"_{patch['tile']}_" in s1_name
+        assert f"UTM zone {zone}N" in content["projection"]
+        assert {key: value for key, value in patch.items() if value is not None} == {
+            "patch_id": patch["patch_id"],
+            "labels": content["labels"],
+            "path": folder.name,
+            **({} if s1_root is None else {"s1_patch_id": s1_name, "s1_path": s1_name}),
+            "granule": name.granule,
+            "tile": patch["tile"],
+            "column": name.column,
+            "row": name.row,
+            "acquired_at": time,
+            "epsg": 32600 + zone,
+            "ulx_m": content["coordinates"]["ulx"],
+            "uly_m": content["coordinates"]["uly"],
+            "size_m": 1200,
+        }
 
 
-def test_quirks_are_counted(fake: BigEarthNetV1) -> None:
-    first, second, *_ = list_folders(fake.root)
-    (fake.root / ".DS_Store").write_bytes(b"\0")
-    (fake.root / "README.txt").write_text("note", encoding="utf-8")
-    (fake.root / "S2A_MSIL2A_20170613T101031_1_1").touch()  # a file under a patch's name is no patch
-    (list_folders(fake.s1_root)[0].parent / ".DS_Store").write_bytes(b"\0")
+def test_the_listing_does_not_depend_on_the_number_of_workers(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find_metadata(list_folders(pairs / S2_FOLDER)[1]).write_bytes(b"")
+    edit(list_folders(pairs / S2_FOLDER)[4], labels=["Vineyards"])
+    alone = open_pairs(pairs).read_listing()
+    monkeypatch.setattr(bigearthnet_v1, "_CHUNK_PATCHES", 1)  # six chunks: worker processes start
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert open_pairs(pairs).read_listing() == alone
+
+
+def test_quirks_are_counted(pairs: Path) -> None:
+    first, second, *_ = list_folders(pairs / S2_FOLDER)
+    (pairs / S2_FOLDER / ".DS_Store").write_bytes(b"\0")
+    (pairs / S2_FOLDER / "README.txt").write_text("note", encoding="utf-8")
+    (pairs / S2_FOLDER / "S2A_MSIL2A_20170613T101031_1_1").touch()  # a file under a patch's name is no patch
+    (pairs / S2_FOLDER / "S2A_MSIL2A_20170613T101031_1_٢").mkdir()  # a digit of another script is none in a name
+    (pairs / S1_FOLDER / ".DS_Store").write_bytes(b"\0")
     edit(first, labels=["Vineyards"])
-    edit(second, labels=[*reversed(json.loads(find_metadata(second).read_text(encoding="utf-8"))["labels"])])
-    documented = list_folders(fake.s1_root)[0]  # as the documentation has it
-    edit(documented, acquisition_time=None, coordinates={"ulx": 0, "uly": 0, "lrx": 1200, "lry": -1200})
-    listing = fake.read_listing()
-    assert {name: number for name, number in listing.quirks.items() if number} == {
-        "stray-file": 4,
+    edit(second, labels=[*reversed(read_metadata(second)["labels"])])
+    documented = list_folders(pairs / S1_FOLDER)[0]  # as the documentation has it
+    edit(documented, acquisition_time=None, coordinates=swap_key(documented, "lly", "lry"))
+    listing = open_pairs(pairs).read_listing()
+    assert dict(+listing.quirks) == {
+        "stray-file": 5,
         "s1-lly-key": 5,
         "s1-acquisition-time-key": 5,
         "hour-without-leading-zero": 2,
         "twin-labels-differ": 1,
     }
-    check_nothing_is_lost(fake, listing)
-    assert listing.entries[0].labels == ("Vineyards",)  # those of Sentinel-2 hold
-    assert all(f"| `{name}` |" in DOCUMENTED for name in listing.quirks)
+    assert listing.patches["labels"][0].as_py() == ["Vineyards"]  # those of Sentinel-2 hold
+    assert all(f"| `{name}` |" in DOCUMENTED for name in (*listing.quirks, "label-table-name-absent"))
+    alone = open_s1(pairs).read_listing().quirks
+    assert dict(+alone) == {
+        "stray-file": 1,
+        "s1-lly-key": 5,
+        "s1-acquisition-time-key": 5,
+        "hour-without-leading-zero": 2,
+    }
 
 
-def test_twins_without_a_partner_of_their_own_are_counted(fake: BigEarthNetV1) -> None:
-    last = list_folders(fake.s1_root)[-1]
-    for cell, named in {"90_89": None, "90_90": "S2A_MSIL2A_20170613T101031_1_1"}.items():
-        copied = last.with_name("_".join(last.name.split("_")[:-2]) + f"_{cell}")
-        shutil.copytree(last, copied)
-        (copied / find_metadata(last).name).rename(find_metadata(copied))
-        if named:
-            edit(copied, corresponding_s2_patch=named)
-    listing = fake.read_listing()
+def test_twins_without_a_partner_of_their_own_are_counted(pairs: Path) -> None:
+    last = list_folders(pairs / S1_FOLDER)[-1]
+    stem = last.name.rsplit("_", 2)[0]
+    copy_patch(last, f"{stem}_90_89")
+    edit(copy_patch(last, f"{stem}_90_90"), corresponding_s2_patch="S2A_MSIL2A_20170613T101031_1_1")
+    listing = open_pairs(pairs).read_listing()
     assert (listing.quirks["s1-twin-repeated"], listing.quirks["s1-without-s2"]) == (1, 1)
-    check_nothing_is_lost(fake, listing)
+    check_nothing_is_lost(pairs, listing)
+    twin = read_metadata(last)["corresponding_s2_patch"]
+    chosen = max(last.name, f"{stem}_90_89")  # the last by name
+    for archive in (open_pairs(pairs), open_s1(pairs)):
+        assert {patch["patch_id"]: patch["s1_path"] for patch in list_patches(archive)}[twin] == chosen
+    alone = open_s1(pairs).read_listing()
+    assert (len(alone.patches), alone.quirks["s1-twin-repeated"], alone.quirks["s1-without-s2"]) == (7, 1, 0)
 
 
-def turn_into_folder(path: Path) -> None:
-    """Put a folder in a file's place."""
-    path.unlink()
-    path.mkdir()
-
-
-# What is done to the JSON of a Sentinel-2 patch, and what its reason says.
+# What is done to the JSON of a patch, and what its reason says.
 DAMAGED_JSON: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated": (lambda path: path.write_bytes(path.read_bytes()[:40]), "is not JSON"),
     "empty": (lambda path: path.write_bytes(b""), "is not JSON"),
     "not UTF-8": (lambda path: path.write_bytes(b'{"labels": ["\xff"]}'), "is not JSON"),
     "a web page": (lambda path: path.write_bytes(b"<html>404</html>"), "is not JSON"),
+    "nested too deep": (lambda path: path.write_bytes(b"[" * 100_000), "is not JSON"),
+    "a number too long": (lambda path: path.write_bytes(b"[" + b"9" * 5000 + b"]"), "is not JSON"),
     "absent": (lambda path: path.unlink(), "is unreadable: No such file"),
     "a folder": (turn_into_folder, "is unreadable"),
     "a list": (lambda path: path.write_bytes(b"[]"), "expected a JSON object; received list"),
     "null": (lambda path: path.write_bytes(b"null"), "expected a JSON object; received NoneType"),
-    "no labels": (lambda path: path.write_bytes(b"{}"), "expected labels as list; received None"),
-    "labels in one string": (lambda path: path.write_bytes(b'{"labels": "Pastures"}'), "expected labels as list"),
-    "labels as numbers": (lambda path: path.write_bytes(b'{"labels": [231]}'), "expected labels as strings"),
-    "a label as null": (lambda path: path.write_bytes(b'{"labels": ["Pastures", null]}'), "labels as strings"),
+    "no labels": (lambda path: edit(path.parent, labels=None), "expected labels as list; received None"),
+    "labels in one string": (lambda path: edit(path.parent, labels="Pastures"), "expected labels as list"),
+    "labels as numbers": (lambda path: edit(path.parent, labels=[231]), "expected labels as strings"),
+    "a label as null": (lambda path: edit(path.parent, labels=["Pastures", None]), "labels as strings"),
+    "half a character": (lambda path: edit(path.parent, labels=["\ud800"]), "expected labels as text"),
 }
 
 
 @pytest.mark.parametrize("kind", DAMAGED_JSON)
-def test_a_patch_with_damaged_json_is_quarantined_by_name(fake: BigEarthNetV1, kind: str) -> None:
+def test_a_patch_with_damaged_json_is_quarantined_by_name(pairs: Path, kind: str) -> None:
     damage, words = DAMAGED_JSON[kind]
-    folder = list_folders(fake.root)[2]
-    damage(find_metadata(folder))
-    listing = fake.read_listing()
-    assert [patch.patch_id for patch in listing.quarantined] == [folder.name]
-    assert words in listing.quarantined[0].reason
-    assert "\n" not in listing.quarantined[0].reason
-    check_nothing_is_lost(fake, listing)
+    for folder, archive in ((S2_FOLDER, open_pairs(pairs)), (S1_FOLDER, open_s1(pairs))):
+        damaged = list_folders(pairs / folder)[2]
+        damage(find_metadata(damaged))
+        listing = archive.read_listing()
+        assert len(listing.patches) == 5
+        (bad,) = listing.quarantined
+        assert bad.patch_id == damaged.name
+        assert words in bad.reason
+        assert "\n" not in bad.reason
+        assert str(pairs) not in bad.reason
+        assert len(bad.reason.encode()) < 300  # what is wrong is shown, however long it is
+        if folder == S2_FOLDER:
+            check_nothing_is_lost(pairs, listing)
 
 
-def test_facts_that_the_json_lacks_are_unknown(fake: BigEarthNetV1) -> None:
-    first, second, *_ = list_folders(fake.root)
-    edit(first, coordinates=None, tile_source=None, acquisition_date=None)
-    find_metadata(second).write_bytes(
-        b'{"labels": [], "coordinates": [1], "tile_source": null, "acquisition_date": null}'
+def test_what_is_no_file_quarantines_its_patch_and_never_hangs(pairs: Path) -> None:
+    folders = list_folders(pairs / S2_FOLDER)
+    for folder in folders[:3]:
+        find_metadata(folder).unlink()
+    os.mkfifo(folders[0] / f"{folders[0].name}_labels_metadata.json")
+    (folders[1] / f"{folders[1].name}_labels_metadata.json").symlink_to("/dev/zero")
+    (folders[2] / f"{folders[2].name}_labels_metadata.json").mkdir()
+    bad = {patch.patch_id: patch.reason for patch in open_pairs(pairs).read_listing().quarantined}
+    assert set(bad) == {folder.name for folder in folders[:3]}
+    assert all("expected a file of at most" in bad[folder.name] for folder in folders[:2])
+    assert "is unreadable" in bad[folders[2].name]
+
+
+def test_a_band_that_names_another_file_is_not_followed(pairs: Path) -> None:
+    folder = list_folders(pairs / S2_FOLDER)[0]
+    band = folder / f"{folder.name}_B02.tif"
+    shutil.copy(band, pairs / "outside.tif")
+    band.write_text(
+        '<VRTDataset rasterXSize="120" rasterYSize="120"><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
+        '<SourceFilename relativeToVRT="1">../../outside.tif</SourceFilename></SimpleSource></VRTRasterBand>'
+        "</VRTDataset>"
     )
-    for entry in fake.read_listing().entries[:2]:
-        assert (entry.tile, entry.acquired_at, entry.ulx_m, entry.uly_m) == (None, None, None, None)
+    with pytest.raises(PatchError, match="is unreadable") as error:
+        open_pairs(pairs).read_patch(folder.name, None, [S2_BANDS["B02"]])
+    assert str(pairs) not in str(error.value)
 
 
-@pytest.mark.parametrize("damage", [b'{"labels": [', b"[]", b"{}", b'{"corresponding_s2_patch": 7}'])
-def test_a_damaged_twin_is_quarantined_and_its_patch_excluded(fake: BigEarthNetV1, damage: bytes) -> None:
-    twin = list_folders(fake.s1_root)[1]
-    patch = json.loads(find_metadata(twin).read_text(encoding="utf-8"))["corresponding_s2_patch"]
-    find_metadata(twin).write_bytes(damage)
-    listing = fake.read_listing()
-    assert [bad.patch_id for bad in listing.quarantined] == [twin.name]
+def test_facts_that_the_json_lacks_are_unknown(pairs: Path) -> None:
+    folders = list_folders(pairs / S2_FOLDER)
+    absent: dict[str, Any] = {"coordinates": None, "tile_source": None, "acquisition_date": None, "projection": None}
+    edit(folders[0], **absent)
+    edit(folders[1], coordinates=[1], tile_source=7, acquisition_date=[], projection={})
+    edit(folders[2], coordinates={"ulx": 10**400, "uly": True}, tile_source="T33UUP", acquisition_date="yesterday")
+    edit(folders[3], coordinates={"ulx": float("nan"), "uly": float("inf")}, projection='PROJCS["UTM zone 61N"]')
+    edit(folders[4], coordinates={"ulx": "404400", "uly": {}}, projection="WGS 84 / UTM zone 61N")
+    edit(folders[5], labels=[], projection='PROJCS["WGS 84 / UTM zone 21S",')
+    patches = list_patches(BigEarthNetV1(pairs / S2_FOLDER, None))
+    for patch in patches[:2]:
+        assert {patch[key] for key in ("tile", "acquired_at", "epsg", "ulx_m", "uly_m")} == {None}
+    assert (patches[2]["tile"], patches[2]["acquired_at"]) == (None, None)
+    assert {patch[key] for patch in patches[2:5] for key in ("ulx_m", "uly_m")} == {None}
+    assert [patch["epsg"] for patch in patches[3:]] == [None, None, 32721]
+    assert patches[5]["labels"] == []
+
+
+# Names that a JSON gives its twin; none of them is followed.
+TWINS: tuple[Any, ...] = (
+    *(None, 7, [], "", "..", "../S2A_MSIL2A_20170613T101031_87_48", "/etc/passwd", "S2A_MSIL2A_20170613T101031_87_48/"),
+    *("S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_26_57", "S2A_MSIL2A_20170613T101031_87_48\0", "x" * 100_000),
+)
+
+
+@pytest.mark.parametrize("named", TWINS)
+def test_a_twin_that_names_no_patch_is_quarantined_and_its_patch_excluded(pairs: Path, named: Any) -> None:
+    twin = list_folders(pairs / S1_FOLDER)[1]
+    patch = read_metadata(twin)["corresponding_s2_patch"]
+    edit(twin, corresponding_s2_patch=named)
+    listing, alone = open_pairs(pairs).read_listing(), open_s1(pairs).read_listing()
+    for found in (listing, alone):
+        assert [bad.patch_id for bad in found.quarantined] == [twin.name]
+        assert "expected corresponding_s2_patch" in found.quarantined[0].reason
+        assert len(found.quarantined[0].reason) < 300
+        assert len(found.patches) == 5
     assert [(out.patch_id, out.reason) for out in listing.excluded] == [(patch, "no Sentinel-1 twin")]
-    check_nothing_is_lost(fake, listing)
+    assert listing.quirks["s2-without-s1"] == 1
+    check_nothing_is_lost(pairs, listing)
 
 
-@pytest.mark.parametrize("labels", [None, 5, "Pastures", [5], [{"a": 1}], [None]])
-def test_labels_of_a_twin_never_lose_its_patch(fake: BigEarthNetV1, labels: Any) -> None:
-    edit(list_folders(fake.s1_root)[0], labels=labels, coordinates=7)
-    listing = fake.read_listing()
-    assert len(listing.entries) == 6
-    assert listing.quirks["twin-labels-differ"] == 1
-    assert listing.quirks["s1-lly-key"] == 5
+@pytest.mark.parametrize("labels", [None, 5, "Pastures", [5], [{"a": 1}], [None], ["\ud800"]])
+def test_labels_of_a_twin_never_lose_its_patch(pairs: Path, labels: Any) -> None:
+    edit(list_folders(pairs / S1_FOLDER)[0], labels=labels, coordinates=7)
+    listing = open_pairs(pairs).read_listing()
+    assert (len(listing.patches), listing.quarantined) == (6, [])
+    assert (listing.quirks["twin-labels-differ"], listing.quirks["s1-lly-key"]) == (1, 5)
 
 
-def test_a_patch_without_twin_is_excluded_only_where_twins_are_asked_for(fake: BigEarthNetV1) -> None:
-    patch = fake.read_listing().entries[0]
-    shutil.rmtree(list_folders(fake.s1_root)[0].parent / str(patch.s1_path))
-    listing = fake.read_listing()
-    assert [out.patch_id for out in listing.excluded] == [patch.patch_id]
-    check_nothing_is_lost(fake, listing)
-    alone = BigEarthNetV1(fake.root, None)
-    assert len(alone.read_listing().entries) == 6
-    assert set(fake.bands) - set(alone.bands) == {"VV", "VH"}
+# What is changed in the JSON of a twin, and whether it then lies elsewhere.
+PLACES: list[tuple[dict[str, Any], bool]] = [
+    ({"coordinates": {"ulx": 1200.0}}, True),
+    ({"coordinates": {"uly": -10.0}}, True),
+    ({"projection": 'PROJCS["WGS 84 / UTM zone 1S",'}, True),
+    ({"coordinates": None, "projection": None}, False),
+    ({"coordinates": {"ulx": "1200"}, "projection": "unknown"}, False),
+]
 
 
-def iter_bands(archive: BigEarthNetV1) -> Iterator[tuple[Band, np.ndarray, Path]]:
-    """Yield (band, values as read, file) of every patch."""
-    for entry in archive.read_listing().entries:
-        values = archive.read_patch(entry.path, entry.s1_path, ALL_BANDS)
-        assert list(values) == [band.name for band in ALL_BANDS]
-        for band in ALL_BANDS:
-            root, path = (archive.s1_root, entry.s1_path) if band.name in S1_BANDS else (archive.root, entry.path)
-            yield band, values[band.name], Path(str(root)) / str(path) / f"{path}_{band.name}.tif"
+@pytest.mark.parametrize(("changes", "distant"), PLACES)
+def test_a_pair_of_two_places_is_quarantined(pairs: Path, changes: dict[str, Any], distant: bool) -> None:
+    twin = list_folders(pairs / S1_FOLDER)[2]
+    patch = read_metadata(twin)["corresponding_s2_patch"]
+    edit(twin, **changes)
+    listing = open_pairs(pairs).read_listing()
+    reason = f"its Sentinel-1 twin lies elsewhere: projection, ulx or uly of {twin.name} differ"
+    assert [(bad.patch_id, bad.reason) for bad in listing.quarantined] == [(patch, reason)] * distant
+    assert len(listing.patches) == 6 - distant
+    check_nothing_is_lost(pairs, listing)
+    assert len(open_s1(pairs).read_listing().patches) == 6
 
 
-def test_bands_are_the_files_value_by_value(fake: BigEarthNetV1) -> None:
-    read = 0
-    for band, values, path in iter_bands(fake):
-        with rasterio.open(path) as dataset:
-            np.testing.assert_array_equal(values, dataset.read(1))
-        assert values.shape == (band.size_px, band.size_px)
-        assert values.dtype.name == band.dtype
-        read += 1
-    assert read == 6 * 14
+def test_an_archive_all_of_whose_patches_are_bad_has_an_empty_listing(pairs: Path) -> None:
+    for folder in list_folders(pairs / S2_FOLDER):
+        find_metadata(folder).unlink()
+    listing = open_pairs(pairs).read_listing()
+    assert (len(listing.patches), len(listing.quarantined), listing.quirks["s1-without-s2"]) == (0, 6, 0)
+    assert listing.patches.schema == PATCH_SCHEMA
 
 
-def rewrite(path: Path, values: np.ndarray) -> None:
-    """Write other values into a band's file."""
-    with rasterio.open(path) as dataset:
-        profile = dataset.profile | {"dtype": values.dtype, "height": values.shape[0], "width": values.shape[1]}
-    with rasterio.open(path, "w", **profile) as dataset:
-        dataset.write(values, 1)
+def test_a_table_of_labels_replaces_those_of_the_json(pairs: Path, tmp_path: Path) -> None:
+    patches = list_patches(open_pairs(pairs))
+    edit(list_folders(pairs / S2_FOLDER)[1], labels=None)  # not needed then
+    named = {patch["patch_id"]: ["Arable land", patch["labels"][0]] for patch in patches[1:]}
+    absent = {"S2A_MSIL2A_20170613T101031_1_1": [], "../../etc/passwd": ["Pastures"]}
+    path = tmp_path / "labels.parquet"
+    pq.write_table(pa.table({"patch_id": [*named, *absent], "labels": [*named.values(), *absent.values()]}), path)
+    for archive in (BigEarthNetV1(pairs / S2_FOLDER, pairs / S1_FOLDER, path), open_s1(pairs, path)):
+        listing = archive.read_listing()
+        found = dict(zip(*(listing.patches[name].to_pylist() for name in ("patch_id", "labels")), strict=True))
+        assert found == named
+        assert [out.patch_id for out in listing.excluded] == [patches[0]["patch_id"]]
+        assert listing.quirks["label-table-name-absent"] == 2
+        assert listing.quarantined == []
 
 
-# What is done to one band's file, and what the reason says.
-DAMAGED_TIFF: dict[str, tuple[Callable[[Path], object], str]] = {
-    "absent": (lambda path: path.unlink(), "is missing: no "),
-    "a folder": (turn_into_folder, "is missing: no "),
-    "empty": (lambda path: path.write_bytes(b""), "is unreadable"),
-    "not a TIFF": (lambda path: path.write_bytes(b"<html>404</html>"), "is unreadable"),
-    "half a header": (lambda path: path.write_bytes(path.read_bytes()[:100]), "is unreadable"),
-    "half the pixels": (lambda path: path.write_bytes(path.read_bytes()[:-600]), "is unreadable"),
-    "wrong size": (
-        lambda path: rewrite(path, np.ones((119, 120), np.float32)),
-        "received (119, 120) float32",
-    ),
-    "wrong dtype": (lambda path: rewrite(path, np.ones((120, 120), np.int16)), "received (120, 120) int16"),
-    "NaN": (lambda path: rewrite(path, np.full((120, 120), np.nan, np.float32)), "holds NaN or infinity"),
-    "infinity": (lambda path: rewrite(path, np.full((120, 120), -np.inf, np.float32)), "holds NaN or infinity"),
-}
+def test_units_are_all_patch_folders(pairs: Path) -> None:
+    folders = [*list_folders(pairs / S2_FOLDER), *list_folders(pairs / S1_FOLDER)]
+    assert list(open_pairs(pairs).iter_units()) == [(folder.name, [str(folder)]) for folder in folders]
+    assert list(open_s1(pairs).iter_units()) == [(folder.name, [str(folder)]) for folder in folders[6:]]
 
 
-@pytest.mark.parametrize("kind", DAMAGED_TIFF)
-def test_a_damaged_band_is_refused_by_name(fake: BigEarthNetV1, kind: str) -> None:
-    damage, words = DAMAGED_TIFF[kind]
-    entry = fake.read_listing().entries[0]
-    damage(Path(str(fake.s1_root)) / f"{entry.s1_path}/{entry.s1_path}_VV.tif")
-    with pytest.raises(PatchError) as caught:
-        fake.read_patch(entry.path, entry.s1_path, ALL_BANDS)
-    assert words in str(caught.value)
-    assert f"{entry.s1_path}_VV.tif" in str(caught.value)
-    others = [band for band in ALL_BANDS if band.name != "VV"]
-    assert len(fake.read_patch(entry.path, entry.s1_path, others)) == 13
-
-
-def test_a_radar_band_without_a_twin_is_refused(fake: BigEarthNetV1) -> None:
-    entry = fake.read_listing().entries[0]
-    with pytest.raises(PatchError, match="VV is missing: the patch has no Sentinel-1 twin"):
-        fake.read_patch(entry.path, None, ALL_BANDS)
-    with pytest.raises(PatchError, match="VV is missing"):
-        BigEarthNetV1(fake.root, None).read_patch(entry.path, entry.s1_path, ALL_BANDS)
-
-
-def test_units_are_all_patch_folders(fake: BigEarthNetV1) -> None:
-    units = dict(fake.iter_units())
-    folders = [*list_folders(fake.root), *list_folders(fake.s1_root)]
-    assert units == {folder.name: [folder] for folder in folders}
-
-
+@pytest.mark.parametrize("key", ["root", "s1_root"])
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("place", "words"),
     [
-        (lambda root: root / "absent", "does not exist; set archive.root"),
-        (lambda root: root / "README.txt", "cannot be listed: Not a directory"),
-        (lambda root: root / "empty", "expected patch folders like"),
-        (lambda root: root, "Did you mean"),
+        ("absent", r"does not exist; set archive\.{key} to it"),
+        ("README.txt", r"cannot be listed: Not a directory; set archive\.{key}"),
+        ("empty", "expected Sentinel-. patch folders like S.A_.*; found none"),
+        ("", "Did you mean .*{own}\\?"),
+        ("{other}", r"These are Sentinel-. patches: name this folder in archive\.{other_key}"),
+        ("v2", "set archive.layout to bigearthnet-v2"),
     ],
 )
-def test_a_root_without_patches_is_refused_with_a_hint(
-    fake: BigEarthNetV1, make: Callable[[Path], Path], words: str
-) -> None:
-    (fake.root.parent / "empty").mkdir()
-    (fake.root.parent / "README.txt").touch()
-    for archive in (BigEarthNetV1(make(fake.root.parent), None), BigEarthNetV1(fake.root, make(fake.root.parent))):
-        with pytest.raises(ArchiveError) as caught:
-            archive.read_listing()
-        assert words in str(caught.value)
+def test_a_folder_without_patches_is_refused_with_a_hint(pairs: Path, key: str, place: str, words: str) -> None:
+    (pairs / "empty").mkdir()
+    (pairs / "README.txt").touch()
+    (pairs / "v2" / "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP").mkdir(parents=True)
+    own, other = (S2_FOLDER, S1_FOLDER) if key == "root" else (S1_FOLDER, S2_FOLDER)
+    names = {"key": key, "own": own, "other": other, "other_key": "s1_root" if key == "root" else "root"}
+    wrong = pairs / place.format(**names)
+    for beside in (None, pairs / other):
+        roots = (wrong, beside) if key == "root" else (beside, wrong)
+        with pytest.raises(ArchiveError, match=words.format(**names)):
+            BigEarthNetV1(*roots).read_listing()
 
 
-def test_twin_names_pair_what_the_listing_pairs(fake: BigEarthNetV1) -> None:
-    listed = {entry.patch_id: entry.s1_patch_id for entry in fake.read_listing().entries}
-    assert read_twin_names(Path(str(fake.s1_root))) == listed
-    find_metadata(list_folders(fake.s1_root)[0]).write_bytes(b"{")
-    assert len(read_twin_names(Path(str(fake.s1_root)))) == 5
-
-
-def make_config(**values: Any) -> ArchiveConfig:
-    """Return a section `archive` with some values."""
-    base: dict[str, Any] = {"layout": "demo", "root": "data", "s1_root": None, "labels_file": None}
-    return ArchiveConfig.model_validate(base | {"nomenclature": "BEN-19", "exclude": []} | values)
-
-
-def test_the_layout_chooses_the_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    assert open_archive(make_config()) == open_demo(tmp_path / "data")
-    real = open_archive(make_config(layout="bigearthnet-v1", s1_root="/radar"))
-    assert real == BigEarthNetV1(tmp_path / "data", Path("/radar"))
-    assert real.name == "bigearthnet-v1"
-    assert open_archive(make_config(layout="bigearthnet-v1")) == BigEarthNetV1(tmp_path / "data", None)
-    tagged = open_archive(make_config(layout="tagged-images", labels_file="tags.csv"))
-    assert (tagged.name, list(tagged.bands)) == ("tagged-images", ["R", "G", "B"])
-    for archive in (real, tagged):
-        # Conversion sends it to worker processes.
-        assert pickle.loads(pickle.dumps(archive)) == archive  # noqa: S301
-
-
-def test_the_section_names_every_file_beside_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    (tmp_path / "classes.yaml").touch()
-    config = make_config(labels_file="tags.csv", exclude=["snow.csv"], nomenclature="classes.yaml")
-    assert config.extra_files == [tmp_path / name for name in ("tags.csv", "snow.csv", "classes.yaml")]
-    assert make_config().extra_files == []
+def test_twin_names_pair_what_the_listing_pairs(pairs: Path) -> None:
+    listed = {patch["patch_id"]: patch["s1_patch_id"] for patch in list_patches(open_pairs(pairs))}
+    assert read_twin_names(pairs / S1_FOLDER) == listed
+    find_metadata(list_folders(pairs / S1_FOLDER)[0]).write_bytes(b"{")
+    assert len(read_twin_names(pairs / S1_FOLDER)) == 5

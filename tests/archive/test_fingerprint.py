@@ -3,17 +3,19 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from landscribe.archive import fingerprint
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1
 from landscribe.archive.fingerprint import compute_fingerprint
+from landscribe.archive.unit_files import Unit, digest_units
 from landscribe.errors import ArchiveError
-
-S2_FOLDER, S1_FOLDER = "BigEarthNet-v1.0", "BigEarthNet-S1-v1.0"
+from landscribe.patch import S1_FOLDER, S2_FOLDER
 
 
 @pytest.fixture
@@ -55,13 +57,12 @@ def edit_in_place(path: Path) -> None:
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that receives the name of each unit whose content is read."""
     read: list[str] = []
-    original = fingerprint._digest_content
 
-    def digest(files: list[tuple[Path, os.stat_result]]) -> str:
-        read.append(files[0][0].parent.name)
-        return original(files)
+    def digest(units: Sequence[Unit]) -> list[str]:
+        read.extend(Path(unit[0]).name for unit in units)
+        return digest_units(units)
 
-    monkeypatch.setattr(fingerprint, "_digest_content", digest)
+    monkeypatch.setattr(fingerprint, "digest_units", digest)
     return read
 
 
@@ -124,16 +125,80 @@ def test_every_change_is_noticed_warm_and_cold(root: Path, cache_dir: Path, tmp_
     assert compute_fingerprint(open_demo(root), [], tmp_path / "cold") == warm
 
 
+def test_the_fingerprint_does_not_depend_on_the_number_of_workers(
+    root: Path, cache_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = compute_fingerprint(open_demo(root), [], cache_dir)
+    monkeypatch.setattr(fingerprint, "_CHUNK_UNITS", 3)  # more than one chunk: worker processes start
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert compute_fingerprint(open_demo(root), [], tmp_path / "cold") == before
+    monkeypatch.setattr(fingerprint, "_CHUNK_BYTES", 1)
+    assert compute_fingerprint(open_demo(root), [], tmp_path / "colder") == before
+
+
 def test_an_unchanged_archive_is_not_read_again(root: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = compute_fingerprint(open_demo(root), [], cache_dir)
     cached = [(path, path.stat().st_mtime_ns, path.stat().st_ino) for path in cache_dir.iterdir()]
-
-    def refuse(files: object) -> str:
-        raise AssertionError("an unchanged unit was read")
-
-    monkeypatch.setattr(fingerprint, "_digest_content", refuse)
+    read = count_reads(monkeypatch)
     assert compute_fingerprint(open_demo(root), [], cache_dir) == before
+    assert read == []
     assert [(path, path.stat().st_mtime_ns, path.stat().st_ino) for path in cache_dir.iterdir()] == cached
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1", b"no parquet", None])
+def test_a_damaged_cache_is_as_none(
+    root: Path, cache_dir: Path, damage: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = compute_fingerprint(open_demo(root), [], cache_dir)
+    (cache,) = cache_dir.iterdir()
+    if damage is None:  # of another release
+        pq.write_table(pa.table({"unit": ["x"], "digest": ["y"]}), cache)
+    else:
+        cache.write_bytes(damage)
+    read = count_reads(monkeypatch)
+    for _ in range(2):
+        assert compute_fingerprint(open_demo(root), [], cache_dir) == before
+    assert read == [unit.name for unit in list_units(root)]
+
+
+def test_an_interrupted_run_goes_on_from_what_it_saved(
+    root: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprint, "_CHUNK_BYTES", 1)  # a unit a chunk
+    monkeypatch.setattr(fingerprint, "_SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    with monkeypatch.context() as patch:
+        read = count_reads(patch)
+        counted: Callable[[Sequence[Unit]], list[str]] = vars(fingerprint)["digest_units"]
+
+        def stop_at_the_sixth(units: Sequence[Unit]) -> list[str]:
+            if len(read) == 5:
+                raise KeyboardInterrupt
+            return counted(units)
+
+        patch.setattr(fingerprint, "digest_units", stop_at_the_sixth)
+        with pytest.raises(KeyboardInterrupt):
+            compute_fingerprint(open_demo(root), [], cache_dir)
+    read = count_reads(monkeypatch)
+    compute_fingerprint(open_demo(root), [], cache_dir)
+    assert read == [unit.name for unit in list_units(root)[5:]]
+
+
+def test_what_cannot_be_looked_at_is_still_noticed(
+    root: Path, cache_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = compute_fingerprint(open_demo(root), [], cache_dir)
+    first, second, *_ = list_units(root)
+    (first / "link.tif").symlink_to(tmp_path / "nowhere")
+    (first / "folder.tif").mkdir()
+    assert compute_fingerprint(open_demo(root), [], cache_dir) == before  # neither is a file
+
+    def refuse(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("landscribe.archive.unit_files.compute_file_digest", refuse)
+    edit_in_place(next(second.glob("*_B08.tif")))
+    assert compute_fingerprint(open_demo(root), [], cache_dir)["digest"] != before["digest"]
 
 
 def test_only_the_changed_unit_is_read_again(root: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

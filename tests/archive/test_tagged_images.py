@@ -1,7 +1,7 @@
 """A folder of images and a CSV of tags: every image once, every quirk counted, every mistake named."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,12 @@ import rasterio
 from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
 
+from landscribe.archive.image import PLANET_BAND_ORDER
 from landscribe.archive.tagged_images import TaggedImages, list_images, read_tags
 from landscribe.bands import Band
-from landscribe.errors import ArchiveError, PatchError
-from landscribe.splits import Fractions, SplitConfig, make_splits
+from landscribe.errors import ArchiveError, ParamsError, PatchError
+from landscribe.name_lists import read_names
+from tests import fake_images
 
 DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs/archive_quirks.md").read_text(encoding="utf-8")
 TAGS = {"beach01": "sand sea", "beach02": "sand", "forest07": "trees", "v1.2": "cars pavement"}
@@ -43,7 +45,7 @@ def archive(tmp_path: Path) -> TaggedImages:
     for name in TAGS:
         make_image(tmp_path / "images" / f"{name}.jpg")
     write_tags(tmp_path / "tags.csv", TAGS)
-    return TaggedImages(tmp_path / "images", tmp_path / "tags.csv")
+    return TaggedImages(tmp_path / "images", tmp_path / "tags.csv", PLANET_BAND_ORDER)
 
 
 def write_tags(path: Path, tags: dict[str, str]) -> None:
@@ -52,16 +54,19 @@ def write_tags(path: Path, tags: dict[str, str]) -> None:
     path.write_text("\n".join(["image_name,tags", *rows]) + "\n", encoding="utf-8")
 
 
-def make_bands(size_px: int, dtype: str = "uint8") -> list[Band]:
-    """Return R, G and B, resolved."""
-    return [Band(name=name, resolution_m=None, size_px=size_px, dtype=dtype) for name in "RGB"]
+def make_bands(size_px: int, dtype: str = "uint8", names: Sequence[str] = "RGB") -> list[Band]:
+    """Return R, G and B (or those named), resolved."""
+    return [Band(name=name, resolution_m=None, size_px=size_px, dtype=dtype) for name in names]
 
 
 def test_every_image_is_listed_once_with_its_tags(archive: TaggedImages) -> None:
     listing = archive.read_listing()
-    assert {entry.patch_id: " ".join(entry.labels) for entry in listing.entries} == TAGS
-    assert [entry.patch_id for entry in listing.entries] == sorted(TAGS)
-    assert {(entry.dtype, entry.rows_px, entry.columns_px) for entry in listing.entries} == {("uint8", 16, 16)}
+    patches = listing.patches.to_pylist()
+    assert {row["patch_id"]: " ".join(row["labels"]) for row in patches} == TAGS
+    assert [row["patch_id"] for row in patches] == sorted(TAGS)
+    assert {(row["dtype"], row["rows_px"], row["columns_px"], row["epsg"]) for row in patches} == {
+        ("uint8", 16, 16, None)
+    }
     assert [name for name, _ in archive.iter_units()] == [f"{name}.jpg" for name in sorted(TAGS)]
     assert +listing.quirks == {}
 
@@ -91,7 +96,7 @@ def test_spellings_of_the_csv_are_one_listing(archive: TaggedImages, rewrite: Ca
 
 def test_an_image_without_a_tag_is_listed_without_labels(archive: TaggedImages) -> None:
     write_tags(archive.labels_file, TAGS | {"beach01": ""})
-    assert archive.read_listing().entries[0].labels == ()
+    assert archive.read_listing().patches["labels"][0].as_py() == []
 
 
 def test_quirks_are_counted(archive: TaggedImages) -> None:
@@ -108,9 +113,9 @@ def test_quirks_are_counted(archive: TaggedImages) -> None:
         (root / stray).write_bytes(b"\0")
     (root / "folder").mkdir()
     listing = archive.read_listing()
-    assert len(listing.entries) == 10
+    assert listing.patches.num_rows == 10
     assert listing.quarantined == []
-    assert {entry.patch_id for entry in listing.entries if entry.dtype == "uint16"} == {"deep"}
+    assert {row["patch_id"] for row in listing.patches.to_pylist() if row["dtype"] == "uint16"} == {"deep"}
     assert dict(+listing.quirks) == {
         "stray-file": 5,
         "image-without-tags": 1,
@@ -131,24 +136,57 @@ def test_a_corrupt_image_is_quarantined_at_listing(archive: TaggedImages, damage
     listing = archive.read_listing()
     assert [bad.patch_id for bad in listing.quarantined] == ["beach02"]
     assert "beach02.jpg" in listing.quarantined[0].reason
-    assert [entry.patch_id for entry in listing.entries] == sorted(set(TAGS) - {"beach02"})
+    assert listing.patches["patch_id"].to_pylist() == sorted(set(TAGS) - {"beach02"})
 
 
 def test_a_truncated_image_is_refused_when_its_pixels_are_read(archive: TaggedImages) -> None:
     path = archive.root / "beach02.jpg"
     make_image(path, (64, 64))
     path.write_bytes(path.read_bytes()[:-1000])
-    assert len(archive.read_listing().entries) == 4  # its header is whole
+    assert archive.read_listing().patches.num_rows == 4  # its header is whole
     with pytest.raises(PatchError, match=r"beach02\.jpg is unreadable"):
         archive.read_patch("beach02.jpg", None, make_bands(16))
 
 
-def test_images_of_the_csv_that_are_absent_are_named_once_and_together(archive: TaggedImages) -> None:
-    write_tags(archive.labels_file, TAGS | {f"gone{number}": "sand" for number in range(5)})
-    with pytest.raises(ArchiveError) as caught:
-        archive.read_listing()
-    for words in ("names 5 image(s)", "'gone0', 'gone1', 'gone2'", str(archive.root)):
-        assert words in str(caught.value)
+# What is wrong with one image -> rows of the CSV, who is quarantined and why.
+BAD_ROWS: dict[str, tuple[list[str], str, str]] = {
+    "an image that is not there": (
+        ["gone,sand"],
+        "gone",
+        "tags.csv names it; the folder of the images does not hold it",
+    ),
+    "an image on two rows": (["beach01,sea", "beach01.jpg,sea"], "beach01", "stands on 3 rows of tags.csv; keep one"),
+    "a name that leads out": (["../images/beach01,sand"], "tags.csv, line 6", "expected a plain name"),
+    "an absolute name": (["/etc/passwd.jpg,sand"], "tags.csv, line 6", "received '/etc/passwd.jpg'"),
+    "a name in a folder": (["a\\b.jpg,sand"], "tags.csv, line 6", "expected a plain name"),
+    "no name": ([",sand"], "tags.csv, line 6", "expected a plain name"),
+    "two files of one name": (["two,sand"], "two", "two.jpg and two.png share one name; keep one"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_ROWS)
+def test_what_concerns_one_image_quarantines_it_alone(archive: TaggedImages, kind: str) -> None:
+    rows, patch_id, words = BAD_ROWS[kind]
+    for name in ("two.jpg", "two.png"):
+        make_image(archive.root / name)
+    with archive.labels_file.open("a", encoding="utf-8") as stream:
+        stream.write("\n".join(rows) + "\n")
+    listing = archive.read_listing()
+    (bad,) = listing.quarantined
+    assert bad.patch_id == patch_id
+    assert words in bad.reason
+    assert listing.patches["patch_id"].to_pylist() == sorted(set(TAGS) - {patch_id})
+    assert listing.quirks["image-without-tags"] == (0 if patch_id == "two" else 2)
+    assert len(list(archive.iter_units())) == len(TAGS) + 2
+
+
+def test_a_csv_of_other_images_is_refused_before_one_is_read(archive: TaggedImages) -> None:
+    write_tags(archive.labels_file, {f"gone{number}": "sand" for number in range(5)})
+    for read in (archive.read_listing, lambda: list(archive.iter_units())):
+        with pytest.raises(ArchiveError) as caught:
+            read()
+        for words in ("names 5 image(s), none of which", "'gone0', 'gone1', 'gone2'", str(archive.root)):
+            assert words in str(caught.value)
 
 
 MISTAKES: dict[str, tuple[bytes | None, str]] = {
@@ -159,7 +197,6 @@ MISTAKES: dict[str, tuple[bytes | None, str]] = {
     "other columns": (b"image,labels\nbeach01,sand\n", "received image,labels"),
     "semicolons": (b"image_name;tags\nbeach01;sand\n", "received image_name;tags"),
     "no rows": (b"image_name,tags\n", "the file has none"),
-    "an image twice": (b"image_name,tags\nbeach01,sand\nbeach01.jpg,sea\n", "image 'beach01' stands on two rows"),
 }
 
 
@@ -174,12 +211,6 @@ def test_a_mistake_in_the_csv_is_named(tmp_path: Path, kind: str) -> None:
     assert "tags.csv" in str(caught.value)
 
 
-def test_two_images_of_one_name_are_refused(archive: TaggedImages) -> None:
-    make_image(archive.root / "beach01.png")
-    with pytest.raises(ArchiveError, match=r"beach01\.jpg and beach01\.png share one name"):
-        archive.read_listing()
-
-
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="does not exist"):
         list_images(tmp_path / "absent")
@@ -192,9 +223,9 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
 def test_images_of_any_size_become_bands_of_one_size(archive: TaggedImages, size: tuple[int, int]) -> None:
     make_image(archive.root / "odd.png", size)
     write_tags(archive.labels_file, {"odd": "sand"})
-    entry = archive.read_listing().entries[0]
-    assert (entry.columns_px, entry.rows_px) == size
-    bands = archive.read_patch(entry.path, None, make_bands(16))
+    row = archive.read_listing().patches.to_pylist()[0]
+    assert (row["columns_px"], row["rows_px"]) == size
+    bands = archive.read_patch(row["path"], None, make_bands(16))
     assert {name: (values.shape, values.dtype.name) for name, values in bands.items()} == dict.fromkeys(
         "RGB", ((16, 16), "uint8")
     )
@@ -216,20 +247,47 @@ def test_an_image_of_another_depth_is_refused(archive: TaggedImages) -> None:
         archive.read_patch("deep.tif", None, make_bands(16))
 
 
-def test_uc_merced_is_listed_whole_and_split_as_published(samples: Path) -> None:
+def test_planets_tiffs_keep_their_infrared_and_bring_their_place(tmp_path: Path) -> None:
+    images, labels_file = fake_images.write_planet_tiffs(tmp_path)
+    archive = TaggedImages(images, labels_file, PLANET_BAND_ORDER)
+    listing = archive.read_listing()
+    assert listing.quarantined == []
+    assert +listing.quirks == {"band-order-from-params": listing.patches.num_rows}
+    assert all(f"| `{name}` |" in DOCUMENTED for name in listing.quirks)
+    side_m = fake_images.SIZE_PX * fake_images.RESOLUTION_M
+    for row in listing.patches.to_pylist():
+        number = int(row["patch_id"].removeprefix("train_"))
+        assert (row["dtype"], row["epsg"], row["size_m"]) == ("uint16", fake_images.EPSG, side_m)
+        assert row["ulx_m"] == fake_images.CORNER_M[0] + number % fake_images.COLUMNS * side_m
+        assert row["uly_m"] == fake_images.CORNER_M[1] - number // fake_images.COLUMNS * side_m
+        bands = make_bands(fake_images.SIZE_PX, "uint16", ["R", "G", "B", "NIR"])
+        values = archive.read_patch(row["path"], None, bands)
+        with rasterio.open(images / row["path"]) as dataset:
+            for name, place in {"B": 1, "G": 2, "R": 3, "NIR": 4}.items():
+                np.testing.assert_array_equal(values[name], dataset.read(place), strict=True)
+
+
+def test_infrared_is_missing_in_an_image_of_three_bands(archive: TaggedImages) -> None:
+    with pytest.raises(PatchError, match=r"band NIR is missing: beach01\.jpg holds R, G, B"):
+        archive.read_patch("beach01.jpg", None, make_bands(16, names=["R", "NIR"]))
+
+
+@pytest.mark.parametrize("band_order", [("B", "G", "R", "N"), ("B", "B", "G", "R"), ()])
+def test_an_impossible_band_order_is_refused_by_its_key(tmp_path: Path, band_order: tuple[str, ...]) -> None:
+    with pytest.raises(ParamsError, match=r"archive\.band_order: expected"):
+        TaggedImages(tmp_path, tmp_path / "tags.csv", band_order)
+
+
+def test_uc_merced_is_listed_whole_and_its_lists_share_it_out(samples: Path) -> None:
     folder = samples / "ucmerced-multilabel"
-    listing = TaggedImages(folder / "images", folder / "train.csv").read_listing()
-    assert (len(listing.entries), listing.quarantined, listing.excluded) == (1469, [], [])
-    assert len({tag for entry in listing.entries for tag in entry.labels}) == 17
-    assert 3.2 < np.mean([len(entry.labels) for entry in listing.entries]) < 3.4
-    config = SplitConfig(
-        strategy="official",
-        fractions=Fractions(val=0.1, test=0.1),
-        files=[str(folder / "lists" / f"{split}.csv") for split in ("train", "val", "test")],
-        seed=0,
-    )
-    splits = list(make_splits([entry.patch_id for entry in listing.entries], config).values())
-    assert {split: splits.count(split) for split in splits} == {"train": 1049, "val": 105, "test": 315}
+    listing = TaggedImages(folder / "images", folder / "train.csv", PLANET_BAND_ORDER).read_listing()
+    assert (listing.patches.num_rows, listing.quarantined, listing.excluded) == (1469, [], [])
+    labels = listing.patches["labels"].to_pylist()
+    assert len({tag for tags in labels for tag in tags}) == 17
+    assert 3.2 < np.mean([len(tags) for tags in labels]) < 3.4
+    lists = [read_names(folder / "lists" / f"{split}.csv") for split in ("train", "val", "test")]
+    assert [len(names) for names in lists] == [1049, 105, 315]
+    assert sorted(name for names in lists for name in names) == listing.patches["patch_id"].to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -238,6 +296,7 @@ def test_uc_merced_is_listed_whole_and_split_as_published(samples: Path) -> None
         ("image_name,tags\nbeach01,sea,sand\n", "separated by spaces"),
         ('image_name,tags\nbeach01,"sea\nbeach02,sand\n', "cannot be read"),
         ("image_name,tags,tags\nbeach01,sea,sand\n", "expected the columns"),
+        ("tags,image_name\nsand\n", "separated by spaces"),
     ],
 )
 def test_a_csv_that_would_lose_tags_is_refused(archive: TaggedImages, content: str, words: str) -> None:

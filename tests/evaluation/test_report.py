@@ -1,5 +1,6 @@
-"""The report of `evaluate`: a row a class, whole pictures, and which class is taken for which."""
+"""The report of `evaluate`: whole tables and pictures, the same bytes again, and what the log says."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,59 +8,66 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from landscribe.evaluation.report import compute_confusion, write_evaluate_report
+from landscribe.evaluation.evaluate import Evaluation, evaluate
+from landscribe.evaluation.report import make_summary, write_evaluate_report, write_metrics
+from landscribe.files import read_json
 from landscribe.scores import Scores
+from tests.evaluation.problems import draw_scores, make_config
+from tests.evaluation.test_evaluate import make_slices
 
-CLASSES = ("Beaches, dunes, sands", "water", "forest with a name far too long to stand beside any plot at all", "rare")
+TABLES = ("metrics", "per_class", "thresholds", "slices", "reliability")
+PICTURES = ("average_precision", "precision_recall", "confusion", "reliability", "slices")
 
 
-def draw_scores() -> Scores:
-    """Return 20 patches of four classes; the last has no positive."""
-    rng = np.random.default_rng(0)
-    truth = (rng.random((20, 4)) < 0.4).astype(np.float32)
-    truth[0], truth[:, 3] = 1, 0
-    return Scores(tuple(f"patch {k}" for k in range(20)), truth, rng.random((20, 4)).astype(np.float32), CLASSES)
+def make_evaluation(test: Scores, num_tiles: int) -> Evaluation:
+    """Return what is known of random scores."""
+    return evaluate(draw_scores(1), test, np.full(7, 0.45), make_slices(num_tiles), make_config())
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of random scores."""
     folder = tmp_path_factory.mktemp("report") / "evaluate"
-    write_evaluate_report(folder, draw_scores(), np.full(4, 0.5))
+    write_evaluate_report(folder, make_evaluation(draw_scores(2), 6))
     return folder
 
 
-def test_the_table_has_a_row_a_class_in_class_order(report: Path) -> None:
-    table = pd.read_csv(report / "per_class.csv")
-    assert tuple(table["class"]) == CLASSES
-    assert table["num_positives"].tolist() == draw_scores().truth.sum(axis=0).tolist()
+def test_the_report_holds_every_table_and_picture(report: Path) -> None:
+    assert {path.name for path in report.iterdir()} == {f"{name}.csv" for name in TABLES} | {
+        f"{name}.png" for name in PICTURES
+    }
+    assert tuple(pd.read_csv(report / "per_class.csv")["class"]) == draw_scores(2).classes
 
 
-@pytest.mark.parametrize("name", ["average_precision.png", "precision_recall.png", "confusion.png"])
+@pytest.mark.parametrize("name", PICTURES)
 def test_pictures_are_whole_and_not_blank(report: Path, name: str) -> None:
-    with Image.open(report / name) as image:
+    with Image.open(report / f"{name}.png") as image:
         assert np.asarray(image.convert("L")).std() > 1
 
 
 def test_the_same_scores_give_the_same_files(report: Path, tmp_path: Path) -> None:
-    write_evaluate_report(tmp_path, draw_scores(), np.full(4, 0.5))
+    write_evaluate_report(tmp_path, make_evaluation(draw_scores(2), 6))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
         path.name: path.read_bytes() for path in report.iterdir()
     }
 
 
-def test_confusion_is_the_share_of_missed_patches_with_an_invented_class() -> None:
-    rng = np.random.default_rng(1)
-    truth, predicted = rng.random((50, 3)) < 0.4, rng.random((50, 3)) < 0.5
-    shares = compute_confusion(truth.astype(np.float32), predicted)
-    for row in range(3):
-        missed = [k for k in range(50) if truth[k, row] and not predicted[k, row]]
-        for column in range(3):
-            invented = [k for k in missed if predicted[k, column] and not truth[k, column]]
-            assert shares[row, column] == pytest.approx(len(invented) / len(missed))
+def test_a_test_split_without_a_positive_is_reported_too(tmp_path: Path) -> None:
+    scores = draw_scores(2)
+    write_evaluate_report(tmp_path, make_evaluation(replace(scores, truth=np.zeros_like(scores.truth)), 0))
+    assert len(list(tmp_path.iterdir())) == len(TABLES) + len(PICTURES)
 
 
-def test_nothing_is_confused_where_nothing_is_missed() -> None:
-    truth = np.eye(3, dtype=np.float32)
-    assert not compute_confusion(truth, truth > 0).any()
-    assert not compute_confusion(truth, np.ones((3, 3), bool)).any()
+def test_metrics_are_written_with_the_prefix_of_their_split(tmp_path: Path) -> None:
+    written = write_metrics(tmp_path, {"val": {"macro_ap": 0.5}, "test": {"macro_ap": 0.25, "num_patches": 3}})
+    assert read_json(tmp_path / "val.json") == {"val_macro_ap": 0.5}
+    assert read_json(tmp_path / "test.json") == {"test_macro_ap": 0.25, "test_num_patches": 3}
+    assert written == read_json(tmp_path / "val.json") | read_json(tmp_path / "test.json")
+
+
+def test_the_log_says_what_the_thresholds_gain_with_its_sign() -> None:
+    evaluation = make_evaluation(draw_scores(2), 6)
+    gain = evaluation.metrics.set_index("metric").loc["macro_f1_gain", "test"]
+    assert f"macro F1 {gain:+.4f} [" in make_summary(evaluation)["thresholds"]
+    assert "by tile" in make_summary(evaluation)["test_macro_ap"]
+    assert "by tile" not in make_summary(make_evaluation(draw_scores(2), 0))["test_macro_ap"]

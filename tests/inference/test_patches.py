@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 from mlflow.models import ModelSignature
 from mlflow.types import Schema
 from PIL import Image
 
 from landscribe.archive.bigearthnet_v1 import read_twin_names
+from landscribe.archive.metadata_v2 import read_metadata
 from landscribe.archive.raster import read_band
 from landscribe.bands import BANDS
 from landscribe.errors import ArchiveError, LandscribeError
@@ -20,6 +22,8 @@ from landscribe.inference import patches
 from landscribe.inference.patches import predict_path, write_predictions
 from landscribe.models.card import ModelCard
 from landscribe.tracking.registry import make_signature
+from tests.fake_images import write_planet_tiffs
+from tests.fake_v2 import write_v2_archive
 
 CLASSES = ("Beaches, dunes, sands", "water")
 
@@ -208,6 +212,119 @@ def test_images_that_do_not_fit_are_said_and_left_out(tmp_path: Path, said: list
     assert "uint16" in said[1]
     deep = predict_path(tmp_path / "images", FakeServed("R", "G", "B", dtype="uint16"), None)
     assert deep["patch_id"].tolist() == ["deep"]
+
+
+def test_planets_four_bands_are_named_by_planets_order(tmp_path: Path, said: list[str]) -> None:
+    images, _ = write_planet_tiffs(tmp_path, num_images=5)
+    draw_image(images / "picture.png", 40)  # has no infrared
+    table = predict_path(images, FakeServed("NIR", "R", dtype="uint16"), None)
+    assert table["patch_id"].tolist() == [f"train_{number}" for number in range(5)]
+    for _, row in table.iterrows():
+        with rasterio.open(images / f"{row['patch_id']}.tif") as dataset:
+            assert [row[name] for name in CLASSES] == [pytest.approx(dataset.read(place).mean()) for place in (4, 3)]
+    missing, assumed = said
+    assert "band NIR is missing" in missing
+    assert "train_0.tif does not mark its colours; it and others like it are read as B,G,R,NIR" in assumed
+
+
+def test_the_order_given_decides_what_planets_order_would_and_is_no_matter_of_warning(
+    tmp_path: Path, said: list[str]
+) -> None:
+    images, _ = write_planet_tiffs(tmp_path, num_images=3)
+    planet = predict_path(images, FakeServed("B", "NIR", dtype="uint16"), None)
+    said.clear()
+    turned = predict_path(images, FakeServed("NIR", "B", dtype="uint16"), None, ["NIR", "R", "G", "B"])
+    pd.testing.assert_frame_equal(turned, planet)
+    assert said == []
+    unmarked = {"driver": "GTiff", "width": 16, "height": 16, "count": 3, "dtype": "uint16", "crs": "EPSG:32720"}
+    for name in ("a", "b"):
+        with rasterio.open(
+            images / f"{name}.tif", "w", transform=rasterio.Affine(3, 0, 0, 0, -3, 0), **unmarked
+        ) as new:
+            new.write(np.full((3, 16, 16), 7, np.uint16))
+    predict_path(images, FakeServed("R", dtype="uint16"), None, ["NIR", "R", "G", "B"])
+    assert ["a.tif does not mark its colours; it and others like it are read as R,G,B." in words for words in said] == [
+        True
+    ]
+
+
+def test_sentinel_1_alone_is_read_without_twins_in_both_releases(
+    demo_root: Path, s1_root: Path, tmp_path: Path, said: list[str]
+) -> None:
+    """All patches, one scene or one patch; the rows are those of the twins, under the names of the folders."""
+    served, parts = FakeServed("VH", "VV"), write_v2_archive(demo_root, tmp_path)
+    twins = read_twin_names(s1_root)
+    table = predict_path(s1_root, served, None)
+    assert table["patch_id"].tolist() == sorted(folder.name for folder in s1_root.iterdir())
+    by_twin = predict_path(demo_root / "BigEarthNet-v1.0", served, s1_root)
+    by_twin["patch_id"] = by_twin["patch_id"].map(twins)
+    pd.testing.assert_frame_equal(table, by_twin.sort_values("patch_id", ignore_index=True))
+    whole = predict_path(parts.s1_root, served, None)
+    expected = table[table["patch_id"].isin(whole["patch_id"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(whole, expected)
+    scene = next(parts.s1_root.iterdir())
+    of_scene = predict_path(scene, served, None)
+    pd.testing.assert_frame_equal(of_scene, whole[whole["patch_id"].str.startswith(scene.name)].reset_index(drop=True))
+    for folder in (scene / of_scene["patch_id"][0], s1_root / of_scene["patch_id"][0]):
+        pd.testing.assert_frame_equal(predict_path(folder, served, None), of_scene.iloc[[0]])
+    assert len(whole) == sum(1 for _ in parts.s1_root.glob("*/*"))
+    assert said == []
+
+
+@pytest.mark.parametrize("bands", [("B02",), ("B02", "VV")])
+def test_sentinel_1_patches_are_no_food_for_a_model_of_sentinel_2(s1_root: Path, bands: tuple[str, ...]) -> None:
+    with pytest.raises(ArchiveError, match=f"holds Sentinel-1 patches; this model takes {', '.join(bands)}: name"):
+        predict_path(s1_root, FakeServed(*bands), s1_root)
+
+
+def test_strays_beside_the_patches_change_nothing(demo_root: Path, few: Path, s1_root: Path, tmp_path: Path) -> None:
+    parts = write_v2_archive(demo_root, tmp_path / "v2")
+    for root, twins in ((few, s1_root), (parts.root, parts.s1_root), (next(parts.root.iterdir()), parts.s1_root)):
+        clean = predict_path(root, FakeServed("B02", "VV"), twins)
+        for stray in (".cache", "Trash", "S2"):
+            (root / stray).mkdir()
+            (root / stray / f"{stray}_B02.tif").touch()
+        (root / ".DS_Store").touch()
+        pd.testing.assert_frame_equal(predict_path(root, FakeServed("B02", "VV"), twins), clean)
+
+
+def test_folders_of_other_names_are_patches_where_they_hold_bands_and_no_known_name_is_there(few: Path) -> None:
+    expected = predict_path(few, FakeServed("B02"), None)[list(CLASSES)]
+    for number, folder in enumerate(sorted(few.iterdir())):
+        (folder / f"{folder.name}_B02.tif").rename(folder / f"field{number}_B02.tif")
+        folder.rename(few / f"field{number}")
+    (few / ".cache").mkdir()
+    table = predict_path(few, FakeServed("B02"), None)
+    assert table["patch_id"].tolist() == ["field0", "field1", "field2"]
+    pd.testing.assert_frame_equal(table[list(CLASSES)], expected)
+
+
+def test_a_wrong_folder_of_twins_is_said_in_words_of_the_command(few: Path, demo_root: Path, tmp_path: Path) -> None:
+    v2 = write_v2_archive(demo_root, tmp_path / "v2").root
+    for path in (few, v2):
+        for wrong in (tmp_path / "absent", few):
+            with pytest.raises(ArchiveError, match="--s1-root") as caught:
+                predict_path(path, FakeServed("VV"), wrong)
+            assert "archive." not in str(caught.value)
+
+
+def test_patches_of_v2_get_the_rows_of_the_v1_patches_they_are_of(demo_root: Path, tmp_path: Path) -> None:
+    """All tiles, one tile or one patch; files in `.tif` and `.tiff`; twins by the metadata beside their folder."""
+    parts = write_v2_archive(demo_root, tmp_path)
+    served = FakeServed("B02", "VH")
+    names = {row["patch_id"]: row["s2v1_name"] for row in read_metadata(parts.label_files).to_pylist()}
+    whole = predict_path(parts.root, served, parts.s1_root)
+    assert whole["patch_id"].tolist() == sorted(names)
+    v1 = predict_path(demo_root / "BigEarthNet-v1.0", served, demo_root / "BigEarthNet-S1-v1.0").set_index("patch_id")
+    v1 = v1.loc[[names[name] for name in whole["patch_id"]]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(whole.drop(columns="patch_id"), v1)
+    folder = parts.root / whole["patch_id"][0].rsplit("_", 2)[0]
+    tile = predict_path(folder, served, parts.s1_root)
+    pd.testing.assert_frame_equal(tile, whole[whole["patch_id"].str.startswith(folder.name)])
+    patch = predict_path(folder / whole["patch_id"][0], served, parts.s1_root)
+    pd.testing.assert_frame_equal(patch, whole.iloc[[0]])
+    with pytest.raises(ArchiveError, match=r"expected BigEarthNet-S1 with metadata\.parquet beside it"):
+        predict_path(folder, served, next(parts.s1_root.iterdir()))
 
 
 def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from landscribe.backend import tf
 from landscribe.pipeline.augmentation import augment_batch
-from landscribe.pipeline.config import AugmentationConfig
+from landscribe.pipeline.config import ONLY_REPLICA, AugmentationConfig, Replica
 
 Bands = dict[str, np.ndarray]
 
@@ -20,10 +20,12 @@ ALL = GEOMETRY.model_copy(update={"mixup_alpha": 1.0})
 NUM_CLASSES = 4
 
 
-def augment(bands: Bands, multi_hot: np.ndarray, config: AugmentationConfig, seed: int = 1) -> tuple[Bands, np.ndarray]:
+def augment(
+    bands: Bands, multi_hot: np.ndarray, config: AugmentationConfig, seed: int = 1, replica: Replica = ONLY_REPLICA
+) -> tuple[Bands, np.ndarray]:
     """Augment eagerly; NumPy in, NumPy out."""
     tensors = {name: tf.constant(values) for name, values in bands.items()}
-    moved, labels = augment_batch(tensors, tf.constant(multi_hot), tf.constant([seed, 2], tf.int64), config)
+    moved, labels = augment_batch(tensors, tf.constant(multi_hot), tf.constant([seed, 2], tf.int64), config, replica)
     return {name: values.numpy() for name, values in moved.items()}, labels.numpy()
 
 
@@ -114,7 +116,7 @@ def test_mixed_labels_say_what_the_mixed_pixels_hold() -> None:
     mixed, mixed_labels = augment(bands, labels, MIXUP)
     np.testing.assert_allclose(mixed_labels.sum(axis=1), 1, atol=1e-6)  # each patch had one class: mass is kept
     assert ((mixed_labels > 0).sum(axis=1) == 2).any()
-    assert ((mixed_labels > 0).sum(axis=1) <= 2).all()  # a patch and one neighbour
+    assert ((mixed_labels > 0).sum(axis=1) <= 2).all()  # a patch and its partner
     np.testing.assert_allclose(mixed["VV"][:, 0, 0], mixed_labels @ values, rtol=1e-4)
     np.testing.assert_array_equal(mixed["B05"], np.rint(mixed["VV"]))
 
@@ -144,7 +146,7 @@ def test_inside_a_dataset_it_is_what_it_is_eagerly(config: AugmentationConfig) -
 
     def mix(values: dict[str, Any], multi_hot: Any) -> Any:
         assert multi_hot.shape[0] is None  # the last batch may be smaller: the graph must not know the size
-        return augment_batch(values, multi_hot, tf.constant([1, 2], tf.int64), config)
+        return augment_batch(values, multi_hot, tf.constant([1, 2], tf.int64), config, ONLY_REPLICA)
 
     batches = tf.data.Dataset.from_tensor_slices((bands, labels)).batch(11).map(mix)
     assert_equal_batches(next(iter(batches.as_numpy_iterator())), augment(bands, labels, config))
@@ -166,3 +168,26 @@ def test_a_small_last_batch_is_augmented_too(num_patches: int) -> None:
     assert len(moved_labels) == num_patches
     np.testing.assert_allclose(moved_labels.sum(axis=1), 1, atol=1e-6)
     assert all(np.isfinite(values).all() for values in moved.values())
+
+
+@pytest.mark.parametrize("config", [GEOMETRY, MIXUP, ALL])
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_shares_of_replicas_are_the_whole_batch(config: AugmentationConfig, count: int) -> None:
+    bands, labels = draw_batch(12)
+    whole = augment(bands, labels, config)
+    shares = []
+    for index in range(count):
+        own = slice(index * 12 // count, (index + 1) * 12 // count)
+        share = {name: values[own] for name, values in bands.items()}
+        shares.append(augment(share, labels[own], config, replica=Replica(index, count)))
+    joined = {name: np.concatenate([share[0][name] for share in shares]) for name in bands}
+    assert_equal_batches((joined, np.concatenate([share[1] for share in shares])), whole)
+
+
+def test_patches_are_mixed_in_pairs_and_a_last_odd_one_stays() -> None:
+    one_hot = np.eye(5, dtype=np.float32)
+    bands, _ = draw_batch(5)
+    _, mixed = augment(bands, one_hot, MIXUP)
+    pairs = np.zeros((5, 5), bool)
+    pairs[:2, :2] = pairs[2:4, 2:4] = pairs[4:, 4:] = True
+    np.testing.assert_array_equal(mixed > 0, pairs)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import rasterio
 
@@ -13,9 +12,8 @@ from landscribe.archive.protocol import Listing
 from landscribe.bands import S1_BANDS, S2_BANDS
 from landscribe.labels import build_index
 from landscribe.nomenclature import NOMENCLATURES
-from landscribe.records.conversion import Conversion, ConvertConfig, convert
+from landscribe.records.conversion import Conversion, ConvertConfig, Source, convert
 from landscribe.records.reader import Record, iter_split
-from landscribe.splits import SplitConfig, make_splits
 
 ALL_BANDS = [*S2_BANDS, *S1_BANDS]
 
@@ -40,15 +38,14 @@ def stat_all(archive: BigEarthNetV1) -> list[tuple[Path, int, int, int]]:
     return [(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for path, stat in stats]
 
 
-def run(archive: BigEarthNetV1, listing: Listing, name: str, folder: Path) -> Conversion:
-    """Convert all pairs into the train split."""
+def run(archive: BigEarthNetV1, listing: Listing, name: str, folder: Path, bands: list[str] = ALL_BANDS) -> Conversion:
+    """Convert all patches into the train split."""
     nomenclature = NOMENCLATURES[name]()
-    index = build_index(listing, nomenclature, [])[0].to_pandas()
-    section = {"strategy": "random", "fractions": {"val": 0, "test": 0}, "files": [], "seed": 1}
-    splits = make_splits(index["patch_id"].tolist(), SplitConfig.model_validate(section))
-    table = pd.DataFrame({"patch_id": list(splits), "split": list(splits.values())})
-    config = ConvertConfig(bands=ALL_BANDS, image_size_px=128, shard_size_mb=1, max_bad_fraction=0, seed=1)
-    return convert(archive, index, table, (name, nomenclature.classes), config, folder, num_workers=1)
+    index = build_index(listing, nomenclature).table.to_pandas()
+    table = index[["patch_id"]].assign(split="train")
+    config = ConvertConfig(bands=bands, image_size_px=128, shard_size_mb=1, max_bad_fraction=0, verify=True, seed=1)
+    source = Source(archive, "real", index, table, (name, nomenclature.classes))
+    return convert(source, config, folder, folder / "scratch", num_workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +62,10 @@ def records(archive: BigEarthNetV1, listing: Listing, tmp_path_factory: pytest.T
 
 
 def test_the_listing_pairs_the_twins_and_counts_the_real_quirks(listing: Listing) -> None:
-    assert (len(listing.entries), listing.quarantined, listing.excluded) == (4, [], [])
-    for entry in listing.entries:
-        assert str(entry.s1_patch_id).endswith(f"_{entry.tile}_{entry.column}_{entry.row}")
-        assert str(entry.granule).split("_")[2][:8] == str(entry.acquired_at)[:10].replace("-", "")
+    assert (listing.patches.num_rows, listing.quarantined, listing.excluded) == (4, [], [])
+    for entry in listing.patches.to_pylist():
+        assert str(entry["s1_patch_id"]).endswith(f"_{entry['tile']}_{entry['column']}_{entry['row']}")
+        assert str(entry["granule"]).split("_")[2][:8] == str(entry["acquired_at"])[:10].replace("-", "")
     assert dict(+listing.quirks) == {
         "s1-lly-key": 4,
         "s1-acquisition-time-key": 4,
@@ -79,12 +76,14 @@ def test_the_listing_pairs_the_twins_and_counts_the_real_quirks(listing: Listing
 def test_every_band_is_rasterios_own_value_by_value(
     archive: BigEarthNetV1, listing: Listing, records: dict[str, Record]
 ) -> None:
-    assert set(records) == {entry.patch_id for entry in listing.entries}
-    for entry in listing.entries:
-        record = records[entry.patch_id]
+    assert set(records) == set(listing.patches["patch_id"].to_pylist())
+    for entry in listing.patches.to_pylist():
+        record = records[entry["patch_id"]]
         assert list(record.bands) == ALL_BANDS
         for name, values in record.bands.items():
-            folder = Path(str(archive.s1_root)) / str(entry.s1_path) if name in S1_BANDS else archive.root / entry.path
+            folder = (
+                Path(str(archive.s1_root)) / str(entry["s1_path"]) if name in S1_BANDS else archive.root / entry["path"]
+            )
             with rasterio.open(folder / f"{folder.name}_{name}.tif") as dataset:
                 raw = dataset.read(1)
             assert values.dtype == raw.dtype
@@ -104,9 +103,9 @@ def test_radar_keeps_fractional_decibels_and_both_polarisations(records: dict[st
 
 def test_labels_are_those_of_the_json(listing: Listing, records: dict[str, Record]) -> None:
     classes = NOMENCLATURES["CLC-43"]().classes
-    for entry in listing.entries:
-        record = records[entry.patch_id]
-        assert set(record.labels) == set(entry.labels)
+    for entry in listing.patches.to_pylist():
+        record = records[entry["patch_id"]]
+        assert set(record.labels) == set(entry["labels"])
         assert tuple(classes[place] for place in np.flatnonzero(record.multi_hot)) == record.labels
 
 
@@ -119,3 +118,19 @@ def test_the_19_classes_fit_the_real_labels(archive: BigEarthNetV1, listing: Lis
         "Broad-leaved forest",
         "Transitional woodland, shrub",
     )
+
+
+@pytest.mark.parametrize("bands", [[*S2_BANDS], [*S1_BANDS]])
+def test_a_sensor_alone_gives_the_records_of_the_pairs(
+    archive: BigEarthNetV1, records: dict[str, Record], tmp_path: Path, bands: list[str]
+) -> None:
+    is_s1 = bands == [*S1_BANDS]
+    alone = BigEarthNetV1(None, archive.s1_root) if is_s1 else BigEarthNetV1(archive.root, None)
+    done = run(alone, alone.read_listing(), "CLC-43", tmp_path, bands)
+    found = {record.patch_id: record for record in iter_split(done.manifest, tmp_path, "train")}
+    assert found.keys() == records.keys()
+    for patch_id, record in found.items():
+        assert record.labels == records[patch_id].labels
+        assert list(record.bands) == bands
+        for name, values in record.bands.items():
+            np.testing.assert_array_equal(values, records[patch_id].bands[name])

@@ -21,6 +21,8 @@ pytest_plugins = ["tests.model_fixtures"]
 PARAMS = {"train": {"learning_rate": 1e-5, "bands": ["B02"], "augmentation": {"dihedral": True}}}
 HISTORY = [{"epoch": 1, "loss": 0.5, "val_loss": 0.6}, {"epoch": 2, "loss": 0.25, "val_loss": 0.4}]
 
+LOGGED = ("train", "discover", "split", "convert", "score", "evaluate")
+
 
 def start_and_end(name: str = "train", **words: Any) -> Any:
     """Open and close a run; return what the store says of it."""
@@ -60,6 +62,37 @@ def test_a_run_whose_stage_fails_is_marked(store: Path) -> None:
     assert mlflow.get_run(run_id).info.status == "FAILED"
 
 
+def train_once(digest: str, run_id: str | None = None, *, killed: bool = False) -> str:
+    """Open a training's run and close it, or leave it as a SIGKILL does; return its id."""
+    with runs.start_training("train", {"device": "CPU"}, PARAMS, digest, run_id) as opened:
+        pass
+    if killed:
+        MlflowClient().update_run(opened, "RUNNING")
+    return opened
+
+
+def test_a_training_that_was_killed_goes_on_with_its_run(store: Path) -> None:
+    killed = train_once("one", killed=True)
+    assert train_once("other") != killed
+    assert train_once("one") == killed
+    run = mlflow.get_run(killed)
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {name: str(value) for name, value in runs.flatten(PARAMS).items()}
+    assert train_once("one", killed) == killed  # a kill after the end: its state still names the run
+    assert train_once("one") != killed  # the same training again
+    mlflow.delete_run(killed)
+    assert train_once("one", killed) != killed
+
+
+def test_epochs_that_a_kill_kept_from_the_log_are_logged_once(store: Path) -> None:
+    with runs.start_run("train", {}, {}) as run_id:
+        runs.log_epoch(1, HISTORY[0])
+        runs.log_missing_epochs(HISTORY)
+        runs.log_missing_epochs(HISTORY)
+    points = MlflowClient().get_metric_history(run_id, "loss")
+    assert [(point.step, point.value) for point in points] == [(1, 0.5), (2, 0.25)]
+
+
 def test_the_run_of_the_command_line_becomes_the_parent(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = open_store()
     outer = MlflowClient().create_run(experiment)
@@ -91,7 +124,7 @@ def test_children_left_open_are_closed_and_no_others(store: Path) -> None:
 
 
 def test_a_lost_run_is_made_anew(store: Path, records: TinyRecords, tmp_path: Path) -> None:
-    for name in ("train", "score", "evaluate"):
+    for name in LOGGED:
         write_json(tmp_path / name / "file.json", name)
     write_history(tmp_path / "train/history.csv", HISTORY)
     tags = runs.make_tags(records.manifest, "CPU", tmp_path)
@@ -108,7 +141,7 @@ def test_a_lost_run_is_made_anew(store: Path, records: TinyRecords, tmp_path: Pa
     assert run.data.metrics.items() >= metrics.items()
     assert read_steps(run_id, "loss") == {1: 0.5, 2: 0.25}
     assert read_steps(run_id, "val_loss") == {1: 0.6, 2: 0.4}
-    assert {item.path for item in MlflowClient().list_artifacts(run_id)} == {"train", "score", "evaluate"}
+    assert {item.path for item in MlflowClient().list_artifacts(run_id)} == set(LOGGED)
 
 
 def test_a_finished_run_can_be_added_to_and_stays_finished(store: Path, tmp_path: Path) -> None:

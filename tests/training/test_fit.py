@@ -1,7 +1,9 @@
-"""Fitting: reproducible, ends with the epoch that was asked for, stops when told, leaves frozen weights alone."""
+"""Fitting: reproducible, resumed as if never killed, ends with the epoch asked for, stops when told."""
 
+import contextlib
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,11 @@ from landscribe.backend import keras, tf
 from landscribe.errors import TrainingError
 from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
-from landscribe.training.fit import FitResult, fit
+from landscribe.training.fit import FitResult, Task, fit
+from landscribe.training.losses import MultiLabelLoss, build_loss
+from landscribe.training.optimizers import build_optimizer, read_weights
 from landscribe.training.recipe import fit_classifier
+from landscribe.training.state import TrainState
 from tests.model_fixtures import TinyRecords, Trained, make_train_config
 
 pytest_plugins = ["tests.model_fixtures"]
@@ -22,36 +27,74 @@ COLUMNS = ["epoch", "loss", "val_loss", "val_macro_ap", "learning_rate", "second
 
 
 def build_toy(dropout: float = 0.2) -> Any:
-    """Return a small model with seeded weights and dropout."""
+    """Return a small model with seeded weights, normalisation and dropout."""
     keras.utils.set_random_seed(1)
-    layers = [keras.layers.Dense(8, "relu"), keras.layers.Dropout(dropout), keras.layers.Dense(2)]
+    layers = [
+        keras.layers.Dense(8, "relu"),
+        keras.layers.BatchNormalization(momentum=0.5),
+        keras.layers.Dropout(dropout),
+        keras.layers.Dense(2),
+    ]
     return keras.Sequential([keras.Input((4,)), *layers])
 
 
-def make_batches(scale: float = 1.0) -> Any:
-    """Return an endless dataset of three batches whose labels are linear in the features."""
-    features = np.random.default_rng(0).normal(size=(24, 4)).astype(np.float32) * scale
+def make_batches(first_epoch: int = 0) -> Any:
+    """Return an endless dataset of three batches an epoch, other ones in every epoch; labels linear in the features."""
+    features = np.random.default_rng(0).normal(size=(24, 4)).astype(np.float32)
     labels = (features[:, :2] > 0).astype(np.float32)
-    return tf.data.Dataset.from_tensor_slices((features, labels)).batch(8).repeat()
+    whole = tf.data.Dataset.from_tensor_slices((features, labels))
+    epochs = tf.data.Dataset.range(first_epoch, 100)
+
+    def make_epoch(epoch: Any) -> Any:
+        drift = 0.1 * tf.cast(epoch, tf.float32)
+        return whole.map(lambda values, multi_hot: ({"features": values + drift}, multi_hot)).batch(8)
+
+    return epochs.flat_map(make_epoch)
+
+
+class Killed(BaseException):
+    """What ends a training at any moment."""
 
 
 class Script:
     """An evaluation that says what a list says, epoch by epoch, and keeps the weights that it saw."""
 
-    def __init__(self, *values: float) -> None:
-        self.values: Iterator[float] = iter(values)
+    def __init__(self, *values: float | Killed) -> None:
+        self.values: Iterator[float | Killed] = iter(values)
         self.seen: list[list[np.ndarray]] = []
 
     def __call__(self, model: Any) -> Mapping[str, float]:
         self.seen.append(model.get_weights())
-        return {"val_loss": 0.0, "val_macro_ap": next(self.values)}
+        value = next(self.values)
+        if isinstance(value, Killed):
+            raise value
+        return {"val_loss": float(np.sum(self.seen[-1][0])), "val_macro_ap": value}
 
 
-def fit_toy(script: Script, **changed: Any) -> tuple[Any, FitResult]:
-    """Fit the toy; return the model and the result."""
-    model = build_toy()
+def make_task(evaluate: Any, **changed: Any) -> Task:
+    """Return the toy's task."""
+    values = {"make_batches": make_batches, "steps": STEPS, "loss": MultiLabelLoss(), "evaluate": evaluate}
+    return Task(**values | changed)
+
+
+def fit_toy(script: Script, state: TrainState | None = None, **changed: Any) -> tuple[Any, FitResult]:
+    """Fit the toy; return the evaluated model and the result."""
     config = make_train_config(**{"optimizer": "Adam", "weight_decay": 0.0, "learning_rate": 0.02} | changed)
-    return model, fit(model, make_batches(), STEPS, script, config, lambda epoch, row: None)
+    batch = next(iter(make_batches()))[0]
+    task = make_task(script, loss=build_loss(config, np.ones(2), 2), norm_batches=[batch])
+    evaluated = wrap(build_toy())
+    return evaluated, fit(wrap(build_toy()), evaluated, task, config, lambda epoch, row: None, state)
+
+
+def wrap(toy: Any) -> Any:
+    """Return the toy with a named input, as classifiers have."""
+    features = keras.Input((4,), name="features")
+    return keras.Model({"features": features}, toy(features))
+
+
+def forget_seconds(result: FitResult) -> list[dict[str, float]]:
+    """Return the history without what no two runs share."""
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in result.history]
 
 
 def assert_same_weights(left: list[np.ndarray], right: list[np.ndarray]) -> None:
@@ -73,15 +116,15 @@ def test_the_whole_recipe_is_a_function_of_its_seed(records: TinyRecords, traine
         records.manifest, records.folder, records.statistics, trained.config, lambda epoch, row: None
     )
     assert_same_weights(model.get_weights(), trained.model.get_weights())
-    for row, other in zip(result.history, trained.history, strict=True):
-        assert row | {"seconds": 0} == other | {"seconds": 0}
+    assert forget_seconds(result) == forget_seconds(FitResult(trained.history))
 
 
 def test_history_has_one_row_an_epoch_and_is_logged_as_it_grows() -> None:
     logged: list[tuple[int, Mapping[str, float]]] = []
     config = make_train_config(epochs=3, optimizer="Adam", weight_decay=0.0, schedule="cosine")
     script = Script(0.3, 0.4, 0.2)
-    result = fit(build_toy(), make_batches(), STEPS, script, config, lambda epoch, row: logged.append((epoch, row)))
+    trained, evaluated = wrap(build_toy()), wrap(build_toy())
+    result = fit(trained, evaluated, make_task(script), config, lambda epoch, row: logged.append((epoch, row)))
     assert [list(row) for row in result.history] == [COLUMNS] * 3
     assert logged == [(1, result.history[0]), (2, result.history[1]), (3, result.history[2])]
     assert [row["epoch"] for row in result.history] == [1, 2, 3]
@@ -107,19 +150,77 @@ def test_early_stopping_waits_so_many_epochs_for_a_better_one(patience_epochs: i
     assert len(result.history) == epochs
 
 
+@pytest.mark.parametrize("num_epochs", [1, 2, 3])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"keep": "best"},
+        {"keep": "last", "ema_momentum": 0.9, "clip_norm": 0.1},
+        {"early_stopping_epochs": 1, "optimizer": "SGD", "schedule": "cosine", "warmup_epochs": 1},
+    ],
+    ids=["best", "averaged", "stopped"],
+)
+def test_a_training_that_was_killed_ends_as_one_that_was_not(
+    changed: dict[str, Any], num_epochs: int, tmp_path: Path
+) -> None:
+    values = (0.2, 0.9, 0.5, 0.95)
+    whole, result = fit_toy(Script(*values), epochs=4, **changed)
+    state = TrainState(tmp_path)
+    with contextlib.suppress(Killed):
+        fit_toy(Script(*values[:num_epochs], Killed()), state, epochs=4, **changed)
+    snapshot = state.read()
+    assert snapshot is not None
+    assert len(snapshot.history) == num_epochs
+    keras.utils.set_random_seed(999)  # another process
+    resumed, again = fit_toy(Script(*values[num_epochs:]), state, epochs=4, **changed)
+    assert_same_weights(resumed.get_weights(), whole.get_weights())
+    assert forget_seconds(again) == forget_seconds(result)
+    finished, _ = fit_toy(Script(), state, epochs=4, **changed)  # the kill came after the last epoch
+    assert_same_weights(finished.get_weights(), whole.get_weights())
+
+
+def test_averaged_weights_are_the_average_over_the_steps() -> None:
+    model = build_toy()
+    config = make_train_config(ema_momentum=0.75, optimizer="SGD", weight_decay=0.0)
+    model.compile(optimizer=build_optimizer(config, model, STEPS), loss=MultiLabelLoss())
+    expected: list[np.ndarray] = []
+    for values, multi_hot in make_batches().take(5):
+        model.train_on_batch(values["features"], multi_hot)
+        now = [weight.numpy() for weight in model.trainable_variables]
+        expected = [0.75 * old + 0.25 * new for old, new in zip(expected or now, now, strict=True)]
+    raw = model.get_weights()
+    averages = dict(zip((weight.path for weight in model.weights), read_weights(model, averaged=True), strict=True))
+    for weight, value in zip(model.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(averages[weight.path], value, rtol=1e-5, atol=1e-7)
+    assert_same_weights(model.get_weights(), raw)
+    assert_same_weights(read_weights(model, averaged=False), raw)
+
+
+@pytest.mark.parametrize(("norm_batches", "estimated"), [(1, True), (0, False)])
+def test_unsettled_statistics_are_computed_anew_before_an_evaluation(norm_batches: int, estimated: bool) -> None:
+    script = Script(0.1)
+    fit_toy(script, epochs=1, norm_batches=norm_batches, ema_momentum=0.5)
+    kernel, bias, _, _, mean, *_ = script.seen[0]
+    features = next(iter(make_batches()))[0]["features"].numpy()
+    activations = np.maximum(features @ kernel + bias, 0)
+    assert np.allclose(mean, activations.mean(axis=0), atol=1e-5) == estimated
+
+
 def test_a_frozen_backbone_keeps_its_weights_and_the_head_learns() -> None:
     bands = [BandInput(name, 32, "uint8", 100.0, 50.0) for name in "RGB"]
-    model = build_classifier(
-        ClassifierSpec(
-            bands=bands, num_classes=2, backbone="MobileNet", imagenet=False, trainable_backbone=False, dropout=0.0
-        )
+    spec = ClassifierSpec(
+        bands=bands, num_classes=2, backbone="MobileNet", imagenet=False, trainable_backbone=False, dropout=0.0
     )
+    model, evaluated = build_classifier(spec), build_classifier(spec)
     pixels = np.random.default_rng(0).integers(0, 256, (8, 3, 32, 32)).astype(np.uint8)
     values = {name: pixels[:, number] for number, name in enumerate("RGB")}
     batches = tf.data.Dataset.from_tensors((values, np.eye(2, dtype=np.float32)[[0, 0, 0, 1, 0, 1, 0, 0]])).repeat()
-    before = {weight.path: weight.numpy() for weight in model.weights}
-    fit(model, batches, 2, Script(0.5), make_train_config(epochs=1), lambda epoch, row: None)
-    changed = {weight.path for weight in model.weights if not np.array_equal(weight.numpy(), before[weight.path])}
+    before = model.get_weights()
+    task = make_task(Script(0.5), make_batches=lambda first_epoch: batches, steps=2, norm_batches=[values])
+    fit(model, evaluated, task, make_train_config(epochs=1), lambda epoch, row: None)
+    assert_same_weights(evaluated.get_weights(), model.get_weights())
+    pairs = zip(evaluated.weights, evaluated.get_weights(), before, strict=True)
+    changed = {weight.path for weight, new, old in pairs if not np.array_equal(new, old)}
     assert changed == {"logits/kernel", "logits/bias"}
 
 

@@ -78,3 +78,15 @@ def test_a_constant_rate_stays_also_after_a_warm_up() -> None:
     rates = list_rates(schedule="constant", warmup_epochs=1)
     np.testing.assert_allclose(rates[STEPS:], 0.5)
     assert rates[0] == 0
+
+
+def test_a_gradient_is_shortened_as_a_whole() -> None:
+    model = build_model()
+    before = [weight.numpy() for weight in model.trainable_variables]
+    gradients = [np.full(weight.shape, 3.0, np.float32) for weight in before]
+    optimizer = build("SGD", model, learning_rate=1.0, clip_norm=0.5)
+    optimizer.apply(gradients, model.trainable_variables)
+    steps = [old - new.numpy() for old, new in zip(before, model.trainable_variables, strict=True)]
+    length = np.sqrt(sum((gradient**2).sum() for gradient in gradients))
+    for step, gradient in zip(steps, gradients, strict=True):  # Nesterov: (1 + 0.9) times the gradient at first
+        np.testing.assert_allclose(step, 1.9 * gradient * 0.5 / length, rtol=1e-5)

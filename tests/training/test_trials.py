@@ -110,7 +110,7 @@ def test_a_second_call_marks_what_was_killed_and_adds_nothing(
 def test_trials_is_a_total(
     searched: Searched, records: TinyRecords, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trials, "fit_classifier", lambda *_: (None, FitResult(best_val_macro_ap=0.99)))
+    monkeypatch.setattr(trials, "fit_classifier", lambda *_: (None, FitResult([{"epoch": 1, "val_macro_ap": 0.99}])))
     search(records, make_search(trials=3), tmp_path)
     children = list_runs(searched.parent.info.run_id)
     assert [run.info.run_name for run in children] == ["trial-000", "trial-001", "trial-002"]
@@ -122,7 +122,7 @@ def test_a_trial_that_diverges_is_the_worst_and_the_search_goes_on(
     def diverge_at_first(*words: Any) -> tuple[None, FitResult]:
         if words[3].learning_rate == TRAIN.learning_rate:
             raise DivergedError("too high")
-        return None, FitResult(best_val_macro_ap=0.2)
+        return None, FitResult([{"epoch": 1, "val_macro_ap": 0.2}])
 
     monkeypatch.setattr(trials, "fit_classifier", diverge_at_first)
     best = search(records, make_search(seed=2), tmp_path)

@@ -3,200 +3,228 @@
 Layout and defects: https://bigearth.net and docs/archive_quirks.md.
 """
 
-import contextlib
-import json
-import os
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from landscribe.archive.protocol import Listing, PatchEntry
+from landscribe.archive.folders import scan_folder
+from landscribe.archive.label_table import read_label_table
+from landscribe.archive.metadata_v1 import FIELDS, MetadataTask, read_metadata
+from landscribe.archive.protocol import PATCH_SCHEMA, Listing, make_patches
 from landscribe.archive.raster import read_band
 from landscribe.bands import S1_BANDS, S2_BANDS, Band
 from landscribe.errors import ArchiveError, PatchError
-from landscribe.patch import is_s1_name, is_s2_name, parse_patch_name
+from landscribe.patch import S1_SCENE, V2_GRANULE, is_s1_name, is_s2_name
 from landscribe.progress import track
 from landscribe.quarantine import LeftOut
+from landscribe.tiles import PATCH_SIZE_M
+from landscribe.workers import map_in_workers
+
+_CHUNK_PATCHES = 4000  # one takes 0.2 s to read: worker processes pay from the second on
+_PIXEL_M = 10  # twins nearer than this show the same pixels
+_OWN_KINDS = {"name": pa.string(), "label_set": pa.string()}  # besides the columns of PATCH_SCHEMA and the quirks
+_KINDS = {field.name: field.type for field in PATCH_SCHEMA} | _OWN_KINDS
+_METADATA_SCHEMA = pa.schema({name: _KINDS.get(name, pa.bool_()) for name in FIELDS})
+
+
+@dataclass(frozen=True)
+class _Sensor:
+    """A sensor: its name, the key of section `archive` that names its folder, its patch names."""
+
+    name: str
+    key: str
+    is_name: Callable[[str], bool]
+    example: str
+
+
+_S2 = _Sensor("Sentinel-2", "root", is_s2_name, "S2A_MSIL2A_20170613T101031_87_48")
+_S1 = _Sensor("Sentinel-1", "s1_root", is_s1_name, "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_87_48")
 
 
 @dataclass(frozen=True)
 class BigEarthNetV1:
-    """Reader of a folder of Sentinel-2 patches and, optionally, one of their Sentinel-1 twins."""
+    """Reader of a folder of Sentinel-2 patches, of a folder of Sentinel-1 patches, or of both as pairs.
 
-    root: Path
+    A Sentinel-1 patch goes by the name of its Sentinel-2 twin also where it stands alone, so that the lists, the
+    exclusions and the scores of one sensor fit the other.
+
+    Attributes:
+        root: folder of the Sentinel-2 patches; None: Sentinel-1 alone.
+        s1_root: folder of the Sentinel-1 patches; None: Sentinel-2 alone.
+        labels_file: table of labels that replace those of the JSON, as `read_label_table` reads it.
+        name: of the archive in manifests and shards.
+    """
+
+    root: Path | None
     s1_root: Path | None
+    labels_file: Path | None = None
     name: str = "bigearthnet-v1"
 
     @property
     def bands(self) -> Mapping[str, Band]:
-        """Sentinel-2 bands, and Sentinel-1 where its folder is given."""
-        return S2_BANDS if self.s1_root is None else {**S2_BANDS, **S1_BANDS}
+        """The bands of each sensor whose folder is given."""
+        return {**(S2_BANDS if self.root else {}), **(S1_BANDS if self.s1_root else {})}
 
-    def iter_units(self) -> Iterator[tuple[str, list[Path]]]:
+    @property
+    def _roots(self) -> dict[_Sensor, Path]:
+        roots = {_S2: self.root, _S1: self.s1_root}
+        return {sensor: root for sensor, root in roots.items() if root is not None}
+
+    def iter_units(self) -> Iterator[tuple[str, list[str]]]:
         """Yield (patch name, [patch folder]), Sentinel-2 first."""
-        for name in _list_patches(self.root, is_s2_name)[0]:
-            yield name, [self.root / name]
-        if self.s1_root is not None:
-            for name in _list_patches(self.s1_root, is_s1_name)[0]:
-                yield name, [self.s1_root / name]
+        for sensor, root in self._roots.items():
+            for name in _list_patches(root, sensor)[0]:
+                yield name, [f"{root}/{name}"]
 
     def read_listing(self) -> Listing:
-        """Read the JSON of every patch, pair the twins, count the quirks."""
-        listing = Listing()
-        twins = self._read_twins(listing)
-        names, strays = _list_patches(self.root, is_s2_name)
-        listing.quirks["stray-file"] += strays
-        listing.quirks["s1-without-s2"] = len(twins.keys() - set(names))
-        for name in track(names, total=len(names), what="reading metadata"):
-            try:
-                entry = _read_entry(self.root, name, listing.quirks)
-            except PatchError as error:
-                listing.quarantined.append(LeftOut(name, str(error)))
-                continue
-            if self.s1_root is None:
-                listing.entries.append(entry)
-            elif name not in twins:
-                listing.excluded.append(LeftOut(name, "no Sentinel-1 twin"))
-            else:
-                listing.entries.append(_pair(entry, twins[name], listing.quirks))
-        return listing
+        """Read the JSON of every patch, pair the twins, count the quirks.
 
-    def _read_twins(self, listing: Listing) -> dict[str, tuple[str, tuple[str, ...]]]:
-        """Return Sentinel-2 name -> (Sentinel-1 name, its labels); bad twins are quarantined."""
-        quirks = listing.quirks
-        if self.s1_root is None:
-            return {}
-        names, strays = _list_patches(self.s1_root, is_s1_name)
-        quirks["stray-file"] += strays
-        twins = {}
-        for name in track(names, total=len(names), what="reading Sentinel-1 metadata"):
-            try:
-                metadata = _read_metadata(self.s1_root, name)
-                corresponding = _expect(metadata, "corresponding_s2_patch", str)
-            except PatchError as error:
-                listing.quarantined.append(LeftOut(name, str(error)))
-                continue
-            corner, labels = metadata.get("coordinates"), metadata.get("labels")
-            quirks["s1-lly-key"] += isinstance(corner, dict) and "lly" in corner
-            quirks["s1-acquisition-time-key"] += "acquisition_time" in metadata
-            quirks["s1-twin-repeated"] += corresponding in twins
-            twins[corresponding] = (name, tuple(map(str, labels)) if isinstance(labels, list) else ())
-        return twins
+        Raises:
+            ArchiveError: a folder is absent or holds no patch of its sensor, or the table of labels does not fit.
+        """
+        labels = read_label_table(self.labels_file) if self.labels_file else None
+        listing = Listing(PATCH_SCHEMA.empty_table())
+        tables = {}
+        for sensor, root in self._roots.items():
+            needs_labels = labels is None and (sensor is _S2 or self.root is None)
+            tables[sensor] = _read_folder(root, sensor, listing, needs_labels=needs_labels)
+        if _S1 in tables:
+            tables[_S1] = _drop_repeated(tables[_S1], listing)
+        patches = next(iter(tables.values()))
+        listing.quirks["hour-without-leading-zero"] += _count(patches["hour-without-leading-zero"])
+        if _S1 in tables:  # alone, it is its own twin
+            patches = _pair(patches, tables[_S1], listing)
+        if labels is not None:
+            patches = _replace_labels(patches, labels, listing)
+        known = {name: patches[name] for name in patches.column_names if name in PATCH_SCHEMA.names}
+        size_m = pa.repeat(float(PATCH_SIZE_M), len(patches))
+        listing.patches = make_patches({**known, "path": patches["name"], "size_m": size_m})
+        return listing
 
     def read_patch(self, path: str, s1_path: str | None, bands: Sequence[Band]) -> dict[str, np.ndarray]:
         """Read each band's file of the patch folder, or of its twin's folder for Sentinel-1."""
         values = {}
         for band in bands:
-            if band.name in S1_BANDS:
-                if self.s1_root is None or s1_path is None:
-                    raise PatchError(f"band {band.name} is missing: the patch has no Sentinel-1 twin")
-                folder = self.s1_root / s1_path
-            else:
-                folder = self.root / path
-            values[band.name] = read_band(folder / f"{folder.name}_{band.name}.tif", band)
+            is_s1 = band.name in S1_BANDS
+            root, folder = (self.s1_root, s1_path) if is_s1 else (self.root, path)
+            if root is None or folder is None:
+                sensor = _S1 if is_s1 else _S2
+                raise PatchError(f"band {band.name} is missing: the patch has no {sensor.name} twin")
+            patch = folder.rpartition("/")[2]  # v2 lends this: there a patch folder lies in one of its tile or scene
+            # No Path: to join so many takes as long as to read the files.
+            values[band.name] = read_band(f"{root}/{folder}/{patch}_{band.name}.tif", band)
         return values
 
 
 def read_twin_names(s1_root: Path) -> dict[str, str]:
     """Return Sentinel-2 patch name -> name of its Sentinel-1 twin; twins with unreadable metadata are left out."""
-    twins = {}
-    for name in _list_patches(s1_root, is_s1_name)[0]:
-        with contextlib.suppress(PatchError):
-            twins[str(_read_metadata(s1_root, name).get("corresponding_s2_patch"))] = name
-    return twins
+    twins = _read_folder(s1_root, _S1, Listing(PATCH_SCHEMA.empty_table()), needs_labels=False)
+    return dict(zip(twins["patch_id"].to_pylist(), twins["name"].to_pylist(), strict=True))
 
 
-def _list_patches(root: Path, is_name: Any) -> tuple[list[str], int]:
+def _read_folder(root: Path, sensor: _Sensor, listing: Listing, *, needs_labels: bool) -> pa.Table:
+    """Return what the JSON of each patch says, as `_METADATA_SCHEMA`; bad patches go to the quarantine."""
+    names, strays = _list_patches(root, sensor)
+    listing.quirks["stray-file"] += strays
+    tasks = [
+        MetadataTask(str(root), tuple(names[start : start + _CHUNK_PATCHES]), needs_labels)
+        for start in range(0, len(names), _CHUNK_PATCHES)
+    ]
+    chunks = map_in_workers(read_metadata, tasks)
+    what = f"reading {sensor.name} metadata"
+    tables = []
+    for chunk in track(chunks, total=len(names), what=what, count=lambda chunk: chunk.num_patches):
+        listing.quarantined += [LeftOut(name, reason) for name, reason in chunk.bad]
+        arrays = [pa.array(values, kind) for values, kind in zip(chunk.columns, _METADATA_SCHEMA.types, strict=True)]
+        tables.append(pa.Table.from_arrays(arrays, schema=_METADATA_SCHEMA))
+    patches = pa.concat_tables(tables).combine_chunks()
+    if sensor is _S1:
+        for quirk in ("s1-lly-key", "s1-acquisition-time-key"):
+            listing.quirks[quirk] += _count(patches[quirk])
+    return patches
+
+
+def _drop_repeated(twins: pa.Table, listing: Listing) -> pa.Table:
+    """Return the last by name of the Sentinel-1 patches that name one Sentinel-2 patch."""
+    is_last = ~twins["patch_id"].to_pandas().duplicated(keep="last")
+    listing.quirks["s1-twin-repeated"] += int((~is_last).sum())
+    return twins.filter(pa.array(is_last))
+
+
+def _pair(patches: pa.Table, twins: pa.Table, listing: Listing) -> pa.Table:
+    """Return the patches that have a twin, with its name; the Sentinel-2 labels hold where the two differ."""
+    present = pa.chunked_array(
+        [*patches["patch_id"].chunks, [bad.patch_id for bad in listing.quarantined]], pa.string()
+    )
+    listing.quirks["s1-without-s2"] += _count(pc.invert(pc.is_in(twins["patch_id"], value_set=present)))
+    twin = twins.take(pc.index_in(patches["patch_id"], value_set=twins["patch_id"]))
+    has_twin = twin["name"].is_valid()
+    alone = patches["patch_id"].filter(pc.invert(has_twin)).to_pylist()
+    listing.excluded += [LeftOut(patch_id, "no Sentinel-1 twin") for patch_id in alone]
+    listing.quirks["s2-without-s1"] += len(alone)
+    patches = patches.append_column("s1_patch_id", twin["name"]).append_column("s1_path", twin["name"])
+    patches, twin = patches.filter(has_twin), twin.filter(has_twin)
+    one, other = (table["label_set"].fill_null("\0") for table in (patches, twin))  # null: no list of strings
+    listing.quirks["twin-labels-differ"] += _count(pc.not_equal(one, other))
+    return _drop_distant(patches, twin, listing)
+
+
+def _drop_distant(patches: pa.Table, twin: pa.Table, listing: Listing) -> pa.Table:
+    """Return the patches whose twin, in the same row of `twin`, lies where they lie, as far as both say so."""
+    is_distant = pc.fill_null(pc.not_equal(patches["epsg"], twin["epsg"]), False)
+    for edge in ("ulx_m", "uly_m"):
+        distance_m = pc.abs(pc.subtract(patches[edge], twin[edge]))
+        is_distant = pc.or_(is_distant, pc.fill_null(pc.greater_equal(distance_m, _PIXEL_M), False))
+    for row in patches.filter(is_distant).select(["patch_id", "s1_path"]).to_pylist():
+        reason = f"its Sentinel-1 twin lies elsewhere: projection, ulx or uly of {row['s1_path']} differ"
+        listing.quarantined.append(LeftOut(row["patch_id"], reason))
+    return patches.filter(pc.invert(is_distant))
+
+
+def _replace_labels(patches: pa.Table, labels: Mapping[str, Sequence[str]], listing: Listing) -> pa.Table:
+    """Return the patches that the table of labels names, with its labels."""
+    ids = patches["patch_id"].to_pylist()
+    met = {*ids, *(out.patch_id for out in (*listing.quarantined, *listing.excluded))}
+    listing.quirks["label-table-name-absent"] += len(labels.keys() - met)
+    reason = "not in the table of archive.labels_file"
+    listing.excluded += [LeftOut(patch_id, reason) for patch_id in ids if patch_id not in labels]
+    patches = patches.filter(pa.array([patch_id in labels for patch_id in ids], pa.bool_()))
+    named = [labels[patch_id] for patch_id in ids if patch_id in labels]
+    place = patches.column_names.index("labels")
+    return patches.set_column(place, "labels", pa.array(named, PATCH_SCHEMA.field("labels").type))
+
+
+def _count(flags: pa.ChunkedArray) -> int:
+    return int(pc.sum(flags).as_py() or 0)
+
+
+def _list_patches(root: Path, sensor: _Sensor) -> tuple[list[str], int]:
     """Return the sorted patch names in `root` and how many other things lie there.
 
     Raises:
-        ArchiveError: the folder is absent or holds no patch.
+        ArchiveError: the folder is absent or holds no patch of this sensor.
     """
-    try:
-        with os.scandir(root) as items:
-            found = [(item.name, is_name(item.name) and _is_folder(item)) for item in items]
-    except FileNotFoundError as error:
-        raise ArchiveError(f"archive folder {root} does not exist; set archive.root (or s1_root) to it.") from error
-    except OSError as error:
-        raise ArchiveError(
-            f"archive folder {root} cannot be listed: {error.strerror}; set archive.root (or s1_root) to a folder."
-        ) from error
-    names = sorted(name for name, is_patch in found if is_patch)
+    found = scan_folder(root, sensor.key)
+    names = sorted(name for name, is_folder in found if is_folder and sensor.is_name(name))
     if not names:
-        nested = [name for name, _ in found if name.startswith("BigEarthNet")]
-        hint = f" Did you mean {root / nested[0]}?" if nested else ""
+        hint = _explain_others(root, sorted(name for name, _ in found), sensor)
         raise ArchiveError(
-            f"archive folder {root}: expected patch folders like S2A_MSIL2A_20170613T101031_87_48 (or"
-            f" S1A_IW_GRDH_1SDV_... under s1_root); found none.{hint}"
+            f"archive folder {root}: expected {sensor.name} patch folders like {sensor.example}; found none.{hint}"
         )
     return names, len(found) - len(names)
 
 
-def _is_folder(item: os.DirEntry[str]) -> bool:
-    try:
-        return item.is_dir()
-    except OSError:  # a link that leads nowhere
-        return False
-
-
-def _read_metadata(root: Path, name: str) -> dict[str, Any]:
-    path = root / name / f"{name}_labels_metadata.json"
-    try:
-        metadata = json.loads(path.read_bytes())
-    except OSError as error:
-        raise PatchError(f"{path.name} is unreadable: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise PatchError(f"{path.name} is not JSON: {error}") from error
-    if not isinstance(metadata, dict):
-        raise PatchError(f"{path.name}: expected a JSON object; received {type(metadata).__name__}")
-    return metadata
-
-
-def _expect(metadata: dict[str, Any], key: str, kind: type) -> Any:
-    value = metadata.get(key)
-    if not isinstance(value, kind):
-        raise PatchError(f"metadata: expected {key} as {kind.__name__}; received {value!r}")
-    return value
-
-
-def _read_entry(root: Path, name: str, quirks: Counter[str]) -> PatchEntry:
-    """Return a Sentinel-2 patch from its name and JSON."""
-    parsed = parse_patch_name(name)
-    metadata = _read_metadata(root, name)
-    labels = _expect(metadata, "labels", list)
-    if not all(isinstance(label, str) for label in labels):
-        raise PatchError(f"metadata: expected labels as strings; received {labels!r}")
-    corner = metadata.get("coordinates")
-    corner = corner if isinstance(corner, dict) else {}
-    tile = [part for part in str(metadata.get("tile_source", "")).split("_") if len(part) == 6 and part[0] == "T"]
-    quirks["hour-without-leading-zero"] += parsed.short_clock
-    return PatchEntry(
-        patch_id=name,
-        path=name,
-        labels=tuple(labels),
-        granule=parsed.granule,
-        tile=tile[0][1:] if tile else None,
-        column=parsed.column,
-        row=parsed.row,
-        acquired_at=str(metadata.get("acquisition_date") or "").replace(" ", "T") or None,
-        ulx_m=_number(corner.get("ulx")),
-        uly_m=_number(corner.get("uly")),
-    )
-
-
-def _number(value: Any) -> float | None:
-    try:
-        return float(value) if isinstance(value, int | float) else None
-    except OverflowError:
-        return None
-
-
-def _pair(entry: PatchEntry, twin: tuple[str, tuple[str, ...]], quirks: Counter[str]) -> PatchEntry:
-    """Return the entry with its twin; the Sentinel-2 labels hold where the two differ."""
-    s1_name, s1_labels = twin
-    quirks["twin-labels-differ"] += set(s1_labels) != set(entry.labels)
-    return replace(entry, s1_patch_id=s1_name, s1_path=s1_name)
+def _explain_others(root: Path, names: Sequence[str], sensor: _Sensor) -> str:
+    """Return a hint at the right key or folder, from what lies in `root`; an empty string without one."""
+    other = _S1 if sensor is _S2 else _S2
+    if any(map(other.is_name, names)):
+        return f" These are {other.name} patches: name this folder in archive.{other.key}."
+    if any(re.fullmatch(f"{V2_GRANULE}|{S1_SCENE}", name) for name in names):
+        return " These are folders of BigEarthNet v2: set archive.layout to bigearthnet-v2."
+    inner = [name for name in names if name.startswith("BigEarthNet") and ("-S1" in name) == (sensor is _S1)]
+    return f" Did you mean {root / inner[0]}?" if inner else ""

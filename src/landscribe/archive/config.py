@@ -3,47 +3,106 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
+from landscribe.bands import IMAGE_BANDS, check_bands
 from landscribe.params import Section, find_repository
 
-Layout = Literal["demo", "bigearthnet-v1", "tagged-images"]
+Layout = Literal["demo", "bigearthnet-v1", "bigearthnet-v2", "bigearthnet-tfrecord", "tagged-images"]
+FLAGS = ("snow", "cloud")  # words of archive.exclude: the archive's own flags, not lists
+
+# Which keys each layout needs and which it may have; every other path stays null.
+_NEEDED = {
+    "demo": {"root"},
+    "bigearthnet-v1": set(),
+    "bigearthnet-v2": {"labels_file"},
+    "bigearthnet-tfrecord": {"root"},
+    "tagged-images": {"root", "labels_file"},
+}
+_ALLOWED = {
+    "demo": {"labels_file"},
+    "bigearthnet-v1": {"root", "s1_root", "labels_file"},
+    "bigearthnet-v2": {"root", "s1_root", "maps_root"},
+    "bigearthnet-tfrecord": set(),
+    "tagged-images": set(),
+}
 
 
 class ArchiveConfig(Section):
     """Section `archive`; relative paths start from the repository."""
 
     layout: Layout
-    root: str
+    root: str | None
     s1_root: str | None
-    labels_file: str | None
+    maps_root: str | None
+    labels_file: str | list[str] | None
     nomenclature: str
     exclude: list[str]
+    band_order: list[str] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _check_layout(self) -> Self:
-        if self.layout == "tagged-images" and self.labels_file is None:
-            raise ValueError("labels_file: layout tagged-images needs a CSV with the columns image_name,tags")
-        if self.layout != "bigearthnet-v1" and self.s1_root is not None:
-            raise ValueError(f"s1_root: layout {self.layout} takes none (demo has its own); set it to null")
+        needed, allowed = _NEEDED[self.layout], _NEEDED[self.layout] | _ALLOWED[self.layout]
+        for key in ("root", "s1_root", "maps_root", "labels_file"):
+            value = getattr(self, key)
+            if value and key not in allowed:
+                hint = " (demo has its own)" if self.layout == "demo" else ""
+                raise ValueError(f"{key}: layout {self.layout} takes none{hint}; set it to null")
+            if not value and key in needed:
+                raise ValueError(f"{key}: layout {self.layout} needs it; {_WHAT[key]}")
+        if not self.root and not self.s1_root:
+            raise ValueError("root: set it to the folder of the Sentinel-2 patches, or s1_root to the Sentinel-1 ones")
+        if isinstance(self.labels_file, list) and self.layout != "bigearthnet-v2":
+            raise ValueError("labels_file: only bigearthnet-v2 takes several files; expected one path")
+        check_bands(self.band_order, IMAGE_BANDS, "band_order")
         for word in self.exclude:
-            if word in ("snow", "cloud"):
+            if word in FLAGS and self.layout != "bigearthnet-v2":
                 raise ValueError(f"exclude: '{word}' needs the flags of BigEarthNet v2; give the path of a list")
         return self
 
     @property
-    def root_path(self) -> Path:
-        """The folder of the patches or images, absolute."""
-        return find_repository() / self.root
+    def root_path(self) -> Path | None:
+        """The folder of the Sentinel-2 patches or images, absolute; None for Sentinel-1 alone."""
+        return _resolve(self.root)
+
+    @property
+    def s1_root_path(self) -> Path | None:
+        """The folder of the Sentinel-1 patches, absolute."""
+        return _resolve(self.s1_root)
+
+    @property
+    def maps_root_path(self) -> Path | None:
+        """The folder of the reference maps, absolute."""
+        return _resolve(self.maps_root)
+
+    @property
+    def label_paths(self) -> list[Path]:
+        """The files of labels, absolute."""
+        names = [self.labels_file] if isinstance(self.labels_file, str) else self.labels_file or []
+        return [find_repository() / name for name in names]
 
     @property
     def exclude_paths(self) -> list[Path]:
         """The lists of patch names to leave out, absolute."""
-        return [find_repository() / name for name in self.exclude]
+        return [find_repository() / name for name in self.exclude if name not in FLAGS]
+
+    @property
+    def exclude_flags(self) -> list[str]:
+        """The archive's own flags that leave a patch out: snow, cloud."""
+        return [word for word in self.exclude if word in FLAGS]
 
     @property
     def extra_files(self) -> list[Path]:
         """Every file beside the archive that this section names, absolute: their content counts too."""
-        named = [find_repository() / self.labels_file] if self.labels_file else []
         mapping = find_repository() / self.nomenclature
-        return [*named, *self.exclude_paths, *([mapping] if mapping.is_file() else [])]
+        return [*self.label_paths, *self.exclude_paths, *([mapping] if mapping.is_file() else [])]
+
+
+_WHAT = {
+    "root": "name the folder of the patches or images",
+    "labels_file": "name metadata.parquet (bigearthnet-v2) or a CSV with the columns image_name,tags (tagged-images)",
+}
+
+
+def _resolve(name: str | None) -> Path | None:
+    return find_repository() / name if name else None

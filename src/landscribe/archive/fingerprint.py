@@ -1,22 +1,33 @@
 """A digest of the archive's content, cheap when nothing changed.
 
-Every unit (a patch folder or an image) has a digest of its file names and bytes. A cache in the scratch folder keeps
-it under the unit's signature (names, sizes and times of its files), so that an unchanged unit is never read again. The
-digest itself is a function of content alone: a copy of the archive with other times has the same one.
+Every unit (a patch folder, an image, a file of records) has a digest of its file names and bytes. A cache in the
+scratch folder keeps it under the unit's signature (names, sizes and times of its files), so that an unchanged unit is
+never read again. The fingerprint itself is a function of content alone: a copy of the archive with other times has the
+same one.
 """
 
-import contextlib
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from landscribe.archive.protocol import Archive
+from landscribe.archive.unit_files import Signature, Unit, digest_units, sign_units
 from landscribe.errors import ArchiveError
 from landscribe.files import compute_digest, compute_file_digest, replacing
 from landscribe.progress import track
+from landscribe.workers import map_in_workers
+
+_CHUNK_UNITS = 5000  # one takes 0.2 s to sign: worker processes pay from the second on
+_CHUNK_BYTES = 100_000_000  # one takes 0.2 s to digest
+_SAVE_EVERY_S = 60.0
+
+Cache = dict[bytes, tuple[bytes, str]]  # unit name -> signature and digest
+_CACHE_SCHEMA = pa.schema({"unit": pa.binary(), "signature": pa.binary(), "digest": pa.string()})
 
 
 def compute_fingerprint(archive: Archive, extra_files: Iterable[Path], cache_dir: Path) -> dict[str, object]:
@@ -33,78 +44,93 @@ def compute_fingerprint(archive: Archive, extra_files: Iterable[Path], cache_dir
     # A list: two of them may share a name, as the CSV of tags and the list of a split do in UC Merced. First, so that
     # a file that is not there is told before the archive is read.
     named = [{"name": path.name, "digest": _digest_extra(path)} for path in extra_files]
-    units = list(archive.iter_units())
-    cache_path = cache_dir / f"{compute_digest(str(units[0][1][0].parent), archive.name)}.parquet"
-    known = _read_cache(cache_path)
-    fresh: dict[str, tuple[str, str]] = {}
-    num_files = num_bytes = 0
-    for name, paths in track(units, total=len(units), what="fingerprinting", unit="unit"):
-        files = _scan(paths)
-        num_files += len(files)
-        num_bytes += sum(stat.st_size for _, stat in files)
-        signature = _sign(files)
-        cached = known.get(name)
-        digest = cached[1] if cached and cached[0] == signature else _digest_content(files)
-        fresh[name] = (signature, digest)
-    if fresh != known:
-        _write_cache(cache_path, fresh)
+    names, units = map(list, zip(*archive.iter_units(), strict=True))
+    signatures = _sign_all(units)
+    cache_path = cache_dir / f"{compute_digest(str(Path(units[0][0]).parent), archive.name)}.parquet"
+    digests = _digest_changed(names, units, signatures, cache_path)
     return {
         "layout": archive.name,
         "num_units": len(units),
-        "num_files": num_files,
-        "num_bytes": num_bytes,
+        "num_files": sum(num_files for _, num_files, _ in signatures),
+        "num_bytes": sum(num_bytes for _, _, num_bytes in signatures),
         "files": named,
-        "digest": compute_digest(*(f"{name} {digest}" for name, (_, digest) in fresh.items())),
+        "digest": compute_digest(*(f"{name} {digest}" for name, digest in zip(names, digests, strict=True))),
     }
 
 
-def _scan(paths: list[Path]) -> list[tuple[Path, os.stat_result]]:
-    """Return the files of a unit, sorted by name, with their stat."""
-    files = []
-    for path in paths:
-        # What cannot be looked at has no files here; the reader quarantines it by name.
-        with contextlib.suppress(OSError):
-            if path.is_dir():
-                with os.scandir(path) as items:
-                    found = [(Path(item.path), item.stat()) for item in items if item.is_file()]
-                files += sorted(found, key=lambda pair: pair[0].name)
-            else:
-                files.append((path, path.stat()))
-    return files
+def _sign_all(units: Sequence[Unit]) -> list[Signature]:
+    chunks = [units[start : start + _CHUNK_UNITS] for start in range(0, len(units), _CHUNK_UNITS)]
+    signed = track(
+        map_in_workers(sign_units, chunks), total=len(units), what="looking for changes", unit="units", count=len
+    )
+    return list(chain.from_iterable(signed))
 
 
-def _sign(files: list[tuple[Path, os.stat_result]]) -> str:
-    # ctime as well: a tool that edits in place and sets mtime back still moves ctime.
-    return compute_digest(*(f"{path.name} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for path, s in files))
+def _digest_changed(
+    names: Sequence[str], units: Sequence[Unit], signatures: Sequence[Signature], cache_path: Path
+) -> list[str]:
+    """Return the digest of each unit; a unit is read only if the cache lacks it or holds another signature."""
+    known = _read_cache(cache_path)
+    keys = [os.fsencode(name) for name in names]
+    fresh: Cache = {}
+    changed = []
+    for place, (key, (signature, _, _)) in enumerate(zip(keys, signatures, strict=True)):
+        cached = known.get(key)
+        if cached and cached[0] == signature:
+            fresh[key] = cached
+        else:
+            changed.append(place)
+    chunks = _cut(changed, signatures)
+    digested = map_in_workers(digest_units, [[units[place] for place in chunk] for chunk in chunks])
+    tracked = track(digested, total=len(changed), what="fingerprinting", unit="units", count=len)
+    saved = time.monotonic()
+    for chunk, digests in zip(chunks, tracked, strict=True):
+        fresh |= {keys[place]: (signatures[place][0], digest) for place, digest in zip(chunk, digests, strict=True)}
+        if time.monotonic() - saved > _SAVE_EVERY_S:  # whatever ends this process, the work goes on from here
+            _write_cache(cache_path, fresh)
+            saved = time.monotonic()
+    if fresh != known:
+        _write_cache(cache_path, fresh)
+    return [fresh[key][1] for key in keys]
 
 
-def _digest_content(files: list[tuple[Path, os.stat_result]]) -> str:
-    try:
-        return compute_digest(*(part for path, _ in files for part in (path.name, path.read_bytes())))
-    except OSError:  # an unreadable file is quarantined later, by name; here it only has to be noticed
-        return compute_digest("unreadable", *(path.name for path, _ in files))
+def _cut(places: Sequence[int], signatures: Sequence[Signature]) -> list[list[int]]:
+    """Return chunks of about `_CHUNK_BYTES` and at most `_CHUNK_UNITS` each."""
+    chunks: list[list[int]] = []
+    room = 0
+    for place in places:
+        if room <= 0 or len(chunks[-1]) == _CHUNK_UNITS:
+            chunks.append([])
+            room = _CHUNK_BYTES
+        chunks[-1].append(place)
+        room -= signatures[place][2]
+    return chunks
 
 
 def _digest_extra(path: Path) -> str:
     if not path.is_file():
         raise ArchiveError(f"{path}: params.yaml names this file; it does not exist.")
-    return compute_file_digest(path)
+    try:
+        return compute_file_digest(path)
+    except OSError as error:
+        raise ArchiveError(f"{path}: params.yaml names this file; it cannot be read: {error.strerror}.") from error
 
 
-def _read_cache(path: Path) -> dict[str, tuple[str, str]]:
-    if not path.exists():
+def _read_cache(path: Path) -> Cache:
+    """Return what the cache holds; one that is absent, damaged or of another release holds nothing."""
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+    except (OSError, pa.ArrowException):
         return {}
-    columns = pq.read_table(path).to_pydict()
-    return dict(zip(columns["unit"], zip(columns["signature"], columns["digest"], strict=True), strict=True))
+    if table.schema != _CACHE_SCHEMA:
+        return {}
+    columns = [column.to_pylist() for column in table.columns]
+    return {unit: (signature, digest) for unit, signature, digest in zip(*columns, strict=True)}
 
 
-def _write_cache(path: Path, units: dict[str, tuple[str, str]]) -> None:
-    table = pa.table(
-        {
-            "unit": list(units),
-            "signature": [signature for signature, _ in units.values()],
-            "digest": [digest for _, digest in units.values()],
-        }
-    )
+def _write_cache(path: Path, units: Cache) -> None:
+    columns = [list(units), *map(list, zip(*units.values(), strict=True))]
+    table = pa.table(columns, schema=_CACHE_SCHEMA)
     with replacing(path) as beside:
         pq.write_table(table, beside)

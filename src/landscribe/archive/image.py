@@ -1,22 +1,29 @@
-"""One image file of any colour model, 8 or 16 bit, as three bands R, G, B.
+"""One image file of any colour model, 8 or 16 bit, as bands by name: R, G, B and, in a GeoTIFF, NIR.
 
 The content decides how a file is read, not its suffix. Pillow reads JPEG and 8-bit PNG (it knows grey, CMYK and
-palettes); rasterio reads GeoTIFF and 16-bit PNG, which Pillow would cut to 8 bit.
+palettes); rasterio reads GeoTIFF and 16-bit PNG, which Pillow would cut to 8 bit. A file's own marks say which band
+is red; only where it has none, an order given by name does.
 """
 
 import contextlib
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
 from PIL import Image
 from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning
 
+from landscribe.archive.gdal_errors import UNREADABLE, explain
 from landscribe.errors import PatchError
+
+# Of Planet's GeoTIFFs of four bands, where a file does not mark its colours.
+PLANET_BAND_ORDER = ("B", "G", "R", "NIR")
 
 IMAGE_SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF"}
 
@@ -31,58 +38,75 @@ _MAGIC = {
 _PNG_BIT_DEPTH_AT = 24  # byte of the IHDR chunk, https://www.w3.org/TR/png-3/#11IHDR
 _MODE_QUIRKS = {"L": "grey-image", "LA": "grey-image", "1": "grey-image", "CMYK": "cmyk-image", "RGBA": "rgba-image",
                 "P": "palette-image", "PA": "palette-image"}  # fmt: skip
+_COLOURS = {"R": ColorInterp.red, "G": ColorInterp.green, "B": ColorInterp.blue}
+_UNMARKED = {ColorInterp.gray, ColorInterp.undefined}
 
 _MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # where Pillow refuses: a damaged header can claim any size
-# SyntaxError and ValueError: what Pillow raises for a damaged PNG.
-_UNREADABLE = (OSError, SyntaxError, ValueError, RasterioError, Image.DecompressionBombError)
+# SyntaxError: what Pillow raises for a damaged PNG.
+_UNREADABLE = (*UNREADABLE, SyntaxError, Image.DecompressionBombError)
+
+
+@dataclass(frozen=True)
+class Square:
+    """Where an image lies: the upper left corner and the side, metres, in the projected system `epsg`."""
+
+    epsg: int
+    ulx_m: float
+    uly_m: float
+    size_m: float
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What the header says: dtype "uint8" or "uint16", native size and the quirks met."""
+    """What the header says: dtype "uint8" or "uint16", native size, place (None if unknown) and the quirks met."""
 
     dtype: str
     rows_px: int
     columns_px: int
+    square: Square | None
     quirks: tuple[str, ...]
 
 
-def inspect_image(path: Path) -> ImageFacts:
+def inspect_image(path: Path, band_order: Sequence[str]) -> ImageFacts:
     """Read the header of an image.
 
+    Args:
+        path: a JPEG, PNG or TIFF.
+        band_order: bands, by name, of a TIFF that has as many and does not mark its colours.
+
     Raises:
-        PatchError: the file is no JPEG, PNG or TIFF, or its bands are neither grey nor RGB.
+        PatchError: the file is no JPEG, PNG or TIFF, or which of its bands is red cannot be known.
     """
-    content, deep = _sniff(path)
-    quirks = () if IMAGE_SUFFIXES.get(path.suffix.lower()) == content else ("mislabelled-image",)
-    try:
-        if content == "TIFF" or deep:
-            with _open_raster(path) as dataset:
-                colour = _rgb_indexes(dataset, path)[1]
-                return ImageFacts(dataset.dtypes[0], dataset.height, dataset.width, quirks + colour)
-        with Image.open(path) as image:
+    with _open_image(path) as (content, image):
+        quirks: tuple[str, ...] = () if IMAGE_SUFFIXES.get(path.suffix.lower()) == content else ("mislabelled-image",)
+        if isinstance(image, Image.Image):
             colour = (_MODE_QUIRKS[image.mode],) if image.mode in _MODE_QUIRKS else ()
-            return ImageFacts("uint8", image.height, image.width, quirks + colour)
-    except _UNREADABLE as error:
-        raise PatchError(f"{path.name} is unreadable: {' '.join(str(error).split())}") from error
+            return ImageFacts("uint8", image.height, image.width, None, quirks + colour)
+        quirks += _name_bands(image, path, band_order)[1]
+        return ImageFacts(image.dtypes[0], image.height, image.width, _locate(image), quirks)
 
 
-def read_image(path: Path) -> np.ndarray:
-    """Return an image as [row, column, 3], uint8 or uint16, red first.
+def read_image(path: Path, names: Sequence[str], band_order: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the bands `names` of an image, each [row, column], uint8 or uint16.
+
+    Args:
+        path: a JPEG, PNG or TIFF.
+        names: bands to read, out of R, G, B and NIR.
+        band_order: as for `inspect_image`.
 
     Raises:
-        PatchError: the file is unreadable or its bands are neither grey nor RGB.
+        PatchError: the file is unreadable, lacks a band, or which of its bands is red cannot be known.
     """
-    content, deep = _sniff(path)
-    try:
-        if content == "TIFF" or deep:
-            with _open_raster(path) as dataset:
-                values: np.ndarray = dataset.read(_rgb_indexes(dataset, path)[0])
-                return np.moveaxis(values, 0, -1)
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except _UNREADABLE as error:
-        raise PatchError(f"{path.name} is unreadable: {' '.join(str(error).split())}") from error
+    with _open_image(path) as (_, image):
+        is_raster = not isinstance(image, Image.Image)
+        places = _name_bands(image, path, band_order)[0] if is_raster else {"R": 0, "G": 1, "B": 2}
+        for name in names:
+            if name not in places:
+                hint = _explain_missing(image, name)
+                raise PatchError(f"band {name} is missing: {path.name} holds {', '.join(places)}{hint}")
+        wanted = [places[name] for name in names]
+        values = image.read(wanted) if is_raster else np.moveaxis(np.asarray(image.convert("RGB")), -1, 0)[wanted]
+        return dict(zip(names, values, strict=True))
 
 
 def resample(values: np.ndarray, size_px: int) -> np.ndarray:
@@ -112,26 +136,78 @@ def _sniff(path: Path) -> tuple[str, bool]:
 
 
 @contextlib.contextmanager
-def _open_raster(path: Path) -> Iterator[rasterio.DatasetReader]:
+def _open_image(path: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the format and the opened file: a Pillow image, or a raster where Pillow would lose bits or bands."""
+    content, deep = _sniff(path)
+    try:
+        if content == "TIFF" or deep:
+            with _open_raster(path, "GTiff" if content == "TIFF" else "PNG") as dataset:
+                yield content, dataset
+        else:
+            with Image.open(path) as image:
+                yield content, image
+    except PatchError:
+        raise
+    except _UNREADABLE as error:
+        raise PatchError(f"{path.name} is unreadable: {explain(error, path)}") from error
+
+
+@contextlib.contextmanager
+def _open_raster(path: Path, driver: str) -> Iterator[rasterio.DatasetReader]:
     """Open an image that need not lie anywhere on Earth."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.open(path) as dataset:
+        with rasterio.open(path, driver=driver) as dataset:
             if dataset.width * dataset.height > _MAX_PIXELS:
                 raise PatchError(f"{path.name}: expected at most {_MAX_PIXELS:,} px; received {dataset.shape}")
             yield dataset
 
 
-def _rgb_indexes(dataset: rasterio.DatasetReader, path: Path) -> tuple[list[int], tuple[str, ...]]:
-    """Return the band numbers of red, green, blue and the quirk of the colour model."""
+def _name_bands(
+    dataset: rasterio.DatasetReader, path: Path, band_order: Sequence[str]
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Return band name -> number in the file, from 1, and the quirk of the colour model."""
     colours = list(dataset.colorinterp)
     if set(dataset.dtypes) - {"uint8", "uint16"}:
         raise PatchError(f"{path.name}: expected uint8 or uint16; received {dataset.dtypes[0]}")
+    if all(colour in colours for colour in _COLOURS.values()):
+        places = {name: colours.index(colour) + 1 for name, colour in _COLOURS.items()}
+        # Infrared is the band so marked, or the one of four that is marked as nothing; alpha is neither.
+        infrared = {ColorInterp.nir} if dataset.count != 4 else {ColorInterp.nir, ColorInterp.undefined}
+        beside = [number for number, colour in enumerate(colours, 1) if colour in infrared]
+        places |= {"NIR": beside[0]} if beside else {}
+        return places, ("rgba-image",) if ColorInterp.alpha in colours else ()
+    if dataset.driver == "GTiff" and len(colours) == len(band_order) and set(colours) <= _UNMARKED:
+        return {name: number for number, name in enumerate(band_order, 1)}, ("band-order-from-params",)
     if dataset.count in (1, 2) and ColorInterp.palette not in colours:
-        return [1, 1, 1], ("grey-image",)
-    rgb = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
-    if all(colour in colours for colour in rgb):
-        return [colours.index(colour) + 1 for colour in rgb], ("rgba-image",) if ColorInterp.alpha in colours else ()
-    if dataset.count == 3:
-        return [1, 2, 3], ()
-    raise PatchError(f"{path.name}: expected grey, RGB or bands marked red, green, blue; received {colours}")
+        return dict.fromkeys(_COLOURS, 1), ("grey-image",)
+    if dataset.count == 3 and set(colours) <= _UNMARKED:
+        return {name: number for number, name in enumerate(_COLOURS, 1)}, ("rgb-order-assumed",)
+    raise PatchError(
+        f"{path.name}: expected grey, RGB, bands marked red, green, blue, or {len(band_order)} bands without marks;"
+        f" received {', '.join(colour.name for colour in colours)}. Mark the bands in a copy of the file"
+        " (rio edit-info --colorinterp red,green,blue,nir), or name the order of as many"
+    )
+
+
+def _explain_missing(image: Any, name: str) -> str:
+    """Return what to do where infrared is asked for and a band is marked as transparency, as writers do unasked."""
+    if name != "NIR" or isinstance(image, Image.Image) or ColorInterp.alpha not in image.colorinterp:
+        return ""
+    marks = ["nir" if colour == ColorInterp.alpha else colour.name for colour in image.colorinterp]
+    return (
+        ", and a band marked as transparency. If that is infrared, mark it so in a copy of the file"
+        f" (rio edit-info --colorinterp {','.join(marks)}); else take NIR out of the bands"
+    )
+
+
+def _locate(dataset: rasterio.DatasetReader) -> Square | None:
+    """Return where a square, north-up image of square pixels in metres lies; None for every other."""
+    crs, transform = dataset.crs, dataset.transform
+    is_square = dataset.width == dataset.height and math.isclose(transform.a, -transform.e)
+    is_north_up = transform.a > 0 and transform.b == transform.d == 0
+    if not (is_square and is_north_up and crs and crs.is_projected and crs.linear_units_factor[1] == 1):
+        return None
+    epsg, side_m = crs.to_epsg(), transform.a * dataset.width
+    is_known = epsg and all(map(math.isfinite, (transform.c, transform.f, side_m)))
+    return Square(epsg, transform.c, transform.f, side_m) if is_known else None

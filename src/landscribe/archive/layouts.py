@@ -1,20 +1,31 @@
 """From section `archive` to a reader."""
 
+from pathlib import Path
+from typing import cast
+
+from landscribe.archive.bigearthnet_tfrecord import BigEarthNetTFRecord
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1
+from landscribe.archive.bigearthnet_v2 import BigEarthNetV2
 from landscribe.archive.config import ArchiveConfig
 from landscribe.archive.protocol import Archive
 from landscribe.archive.tagged_images import TaggedImages
-from landscribe.params import find_repository
 from landscribe.patch import S1_FOLDER, S2_FOLDER
 
 
 def open_archive(config: ArchiveConfig) -> Archive:
     """Return the reader of the configured layout; nothing is read yet."""
-    root = config.root_path
+    root, s1_root = config.root_path, config.s1_root_path
+    labels_file = next(iter(config.label_paths), None)
+    match config.layout:
+        case "bigearthnet-v1":
+            return BigEarthNetV1(root, s1_root, labels_file)
+        case "bigearthnet-v2":
+            return BigEarthNetV2(root, s1_root, config.maps_root_path, tuple(config.label_paths))
+    root = cast(Path, root)  # checked by the section
     match config.layout:
         case "demo":
-            return BigEarthNetV1(root / S2_FOLDER, root / S1_FOLDER, name="demo")
-        case "bigearthnet-v1":
-            return BigEarthNetV1(root, find_repository() / config.s1_root if config.s1_root else None)
+            return BigEarthNetV1(root / S2_FOLDER, root / S1_FOLDER, labels_file, name="demo")
+        case "bigearthnet-tfrecord":
+            return BigEarthNetTFRecord(root)
         case "tagged-images":
-            return TaggedImages(root, find_repository() / str(config.labels_file))
+            return TaggedImages(root, cast(Path, labels_file), tuple(config.band_order))

@@ -1,49 +1,67 @@
-"""What every reader offers, and what it says of a patch."""
+"""What every reader offers, and what it says of the patches: one table, a row a patch."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import pyarrow as pa
 
 from landscribe.bands import Band
 from landscribe.quarantine import LeftOut
 
+# Facts that an archive does not give are null.
+PATCH_SCHEMA = pa.schema(
+    {
+        "patch_id": pa.string(),  # Sentinel-2 patch name, or image name without extension: a key
+        "labels": pa.list_(pa.string()),  # source labels, as written in the archive
+        "path": pa.string(),  # folder, file or record, relative to the archive's root, with `/`
+        "s1_patch_id": pa.string(),  # name of the Sentinel-1 twin
+        "s1_path": pa.string(),  # its folder, relative to the Sentinel-1 root
+        "granule": pa.string(),  # one tile at one acquisition
+        "tile": pa.string(),  # MGRS code, e.g. "33UUP"
+        "column": pa.int32(),  # cell of the tile's 1,200 m grid, eastwards from 0
+        "row": pa.int32(),  # southwards from 0
+        "acquired_at": pa.string(),  # ISO 8601, as the metadata says, never from the name
+        "epsg": pa.int32(),  # code of the projected coordinates below
+        "ulx_m": pa.float64(),  # easting of the upper left corner, metres
+        "uly_m": pa.float64(),  # its northing
+        "size_m": pa.float64(),  # side of the square that the patch covers
+        "longitude": pa.float64(),  # of the centre, WGS 84, degrees
+        "latitude": pa.float64(),
+        "country": pa.string(),
+        "official_split": pa.string(),  # train, val or test, where the archive itself says so
+        "v1_patch_id": pa.string(),  # name of the same place and acquisition in BigEarthNet v1
+        "snow": pa.bool_(),  # the archive's own flag: seasonal snow
+        "cloud": pa.bool_(),  # the archive's own flag: cloud or its shadow
+        "dtype": pa.string(),  # dtype of an image's values; null where the bands fix it
+        "rows_px": pa.int32(),  # native rows of an image; null where the bands fix them
+        "columns_px": pa.int32(),
+    }
+)
 
-@dataclass(frozen=True, kw_only=True)
-class PatchEntry:
-    """One patch as the archive describes it; absent facts are None.
 
-    Attributes:
-        patch_id: Sentinel-2 patch name, or image name without extension.
-        path: folder or file, relative to the archive's root, with `/`.
-        labels: source labels, as written in the archive.
-        s1_patch_id: name of the Sentinel-1 twin; `s1_path` its folder relative to the Sentinel-1 root.
-        granule: one tile at one acquisition; `tile` the MGRS code, e.g. "33UUP".
-        column: cell of the tile's 1,200 m grid; `row` likewise.
-        acquired_at: ISO 8601, as the metadata says (never from the name).
-        ulx_m: easting of the upper left corner in the tile's UTM zone, metres; `uly_m` the northing.
-        dtype: dtype of an image's values; None where the bands fix it.
-        rows_px: native rows of an image; `columns_px` its columns; None where the bands fix them.
+def make_patches(columns: Mapping[str, Any]) -> pa.Table:
+    """Return a table of `PATCH_SCHEMA`, sorted by patch_id.
+
+    Args:
+        columns: name -> sequence or arrow array, all of one length; the columns that are not given are null.
     """
+    num_rows = len(columns["patch_id"])
+    unknown = set(columns) - set(PATCH_SCHEMA.names)
+    if unknown:
+        raise ValueError(f"expected columns of PATCH_SCHEMA; received {sorted(unknown)} besides")
+    arrays = [
+        _to_array(columns[field.name], field.type) if field.name in columns else pa.nulls(num_rows, field.type)
+        for field in PATCH_SCHEMA
+    ]
+    return pa.table(arrays, schema=PATCH_SCHEMA).sort_by("patch_id")
 
-    patch_id: str
-    path: str
-    labels: tuple[str, ...]
-    s1_patch_id: str | None = None
-    s1_path: str | None = None
-    granule: str | None = None
-    tile: str | None = None
-    column: int | None = None
-    row: int | None = None
-    acquired_at: str | None = None
-    ulx_m: float | None = None
-    uly_m: float | None = None
-    dtype: str | None = None
-    rows_px: int | None = None
-    columns_px: int | None = None
+
+def _to_array(values: Any, kind: pa.DataType) -> Any:
+    return values.cast(kind) if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, kind)
 
 
 @dataclass
@@ -51,20 +69,20 @@ class Listing:
     """All that a reader found.
 
     Attributes:
-        entries: the readable patches, sorted by patch_id.
+        patches: the readable patches, `PATCH_SCHEMA`, sorted by patch_id; no name occurs twice.
         quarantined: bad patches; they count towards `max_bad_fraction`.
         excluded: sound patches left out by a rule.
-        quirks: name of a tolerated quirk -> how often it was met.
+        quirks: name of a tolerated quirk -> how often it was met (docs/archive_quirks.md).
     """
 
-    entries: list[PatchEntry] = field(default_factory=list)
+    patches: pa.Table
     quarantined: list[LeftOut] = field(default_factory=list)
     excluded: list[LeftOut] = field(default_factory=list)
     quirks: Counter[str] = field(default_factory=Counter)
 
 
 class Archive(Protocol):
-    """A reader of one layout. Picklable: conversion sends it to worker processes."""
+    """A reader of one layout. Small and picklable: conversion sends it to worker processes."""
 
     @property
     def name(self) -> str:
@@ -74,7 +92,7 @@ class Archive(Protocol):
     def bands(self) -> Mapping[str, Band]:
         """The bands that this archive can give, by name."""
 
-    def iter_units(self) -> Iterator[tuple[str, list[Path]]]:
+    def iter_units(self) -> Iterator[tuple[str, Sequence[str | Path]]]:
         """Yield (unit name, folders or files) of everything whose change must be noticed, sorted by name."""
 
     def read_listing(self) -> Listing:
@@ -88,7 +106,7 @@ class Archive(Protocol):
         """Return the bands of a patch, [row, column] each, native size and dtype.
 
         Args:
-            path: `PatchEntry.path`; `s1_path` likewise.
+            path: as in `PATCH_SCHEMA`; `s1_path` likewise.
             s1_path: folder of the Sentinel-1 twin, None without one.
             bands: bands with size and dtype resolved.
 

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from landscribe.tiles import PATCH_SIZE_M
+
 Biome = Literal["continental", "atlantic", "boreal", "mediterranean", "alpine"]
 Season = Literal["spring", "summer", "autumn", "winter", "dry"]
 
-PATCH_SIZE_M = 1200
 CELLS_PER_SIDE = 91  # a 109.8 km tile holds 91 whole patches a side; the real names go from 0 to 90
 _SCATTER_CELLS = 6.0  # patches fill a loose cluster, so that some have neighbours and some have none
 
@@ -73,10 +74,10 @@ GRANULES: tuple[Granule, ...] = (
     _granule("29UPU", (600, 5900), 80, "S2A_20170617T113321", "20170617T064724", "atlantic", "summer"),
     _granule("34TDR", (400, 5100), 36, "S2B_20180502T093039", "20180503T164147", "continental", "spring"),
     _granule("29SNB", (500, 4200), 37, "S2B_20170818T112109", "20170818T064311", "mediterranean", "dry"),
-    _granule("32TMT", (400, 5200), 108, "S2B_20170906T101019", "20170906T053418", "alpine", "autumn"),
+    _granule("32TMT", (400, 5300), 108, "S2B_20170906T101019", "20170906T053418", "alpine", "autumn"),
     _granule("31UFS", (600, 5700), 8, "S2B_20180506T105029", "20180506T173221", "continental", "spring"),
     _granule("29UNV", (500, 6000), 123, "S2A_20180225T114351", "20180225T065027", "atlantic", "winter"),
-    _granule("34VER", (500, 6400), 36, "S2A_20170701T093031", "20170702T045012", "boreal", "summer"),
+    _granule("34VER", (500, 7100), 36, "S2A_20170701T093031", "20170702T045012", "boreal", "summer"),
     _granule("33TWN", (500, 5300), 122, "S2A_20170905T95032", "20170905T164909", "alpine", "summer"),
     _granule("34TEQ", (500, 5000), 136, "S2A_20171208T093351", "20171209T163322", "continental", "winter"),
 )

@@ -1,12 +1,11 @@
 """Writes the synthetic archive: patches in parallel, whole or absent."""
 
+import functools
 import json
-import multiprocessing
 import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +19,6 @@ from landscribe.demo.geotiff import encode_geotiff
 from landscribe.demo.granules import (
     CELLS_PER_SIDE,
     GRANULES,
-    PATCH_SIZE_M,
     Place,
     make_s1_metadata,
     make_s2_metadata,
@@ -33,6 +31,8 @@ from landscribe.files import write_json
 from landscribe.nomenclature import CLC_CODES
 from landscribe.params import Section
 from landscribe.patch import S1_FOLDER, S2_FOLDER
+from landscribe.tiles import PATCH_SIZE_M
+from landscribe.workers import map_in_workers
 
 CONFIG_FILE = "demo.json"  # the section that the archive was written with, to tell when it is out of date
 _CHUNK_PATCHES = 25  # about a sixth of a second of work: the progress bar moves, tasks stay cheap to send
@@ -86,7 +86,7 @@ def write_demo_archive(config: DemoConfig, root: Path, num_workers: int | None =
     try:
         for folder in (S2_FOLDER, S1_FOLDER):
             (beside / folder).mkdir()
-        _write_patches(config, beside, num_workers or os.cpu_count() or 1)
+        _write_patches(config, beside, num_workers)
         readme = _README.format(seed=config.seed, num_patches=config.num_patches)
         (beside / "README.txt").write_text(readme, encoding="utf-8")
         write_json(beside / CONFIG_FILE, config.model_dump())
@@ -95,24 +95,14 @@ def write_demo_archive(config: DemoConfig, root: Path, num_workers: int | None =
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _write_patches(config: DemoConfig, root: Path, num_workers: int) -> None:
+def _write_patches(config: DemoConfig, root: Path, num_workers: int | None) -> None:
     chunks = [
         range(first, min(first + _CHUNK_PATCHES, config.num_patches))
         for first in range(0, config.num_patches, _CHUNK_PATCHES)
     ]
     with tqdm(total=config.num_patches, desc="demo archive", unit="patch", disable=not sys.stderr.isatty()) as bar:
-        if num_workers == 1:
-            for chunk in chunks:
-                bar.update(_write_chunk(config, root, chunk))
-            return
-        # spawn: a forked worker could inherit the locks of a threaded parent
-        with ProcessPoolExecutor(num_workers, multiprocessing.get_context("spawn")) as executor:
-            try:
-                for task in as_completed([executor.submit(_write_chunk, config, root, chunk) for chunk in chunks]):
-                    bar.update(task.result())
-            except BaseException:
-                executor.shutdown(wait=True, cancel_futures=True)
-                raise
+        for written in map_in_workers(functools.partial(_write_chunk, config, root), chunks, num_workers):
+            bar.update(written)
 
 
 def _write_chunk(config: DemoConfig, root: Path, numbers: Sequence[int]) -> int:

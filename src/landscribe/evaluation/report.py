@@ -1,53 +1,111 @@
-"""Report of the stage `evaluate`: a row a class, precision-recall curves, average precision by class, errors."""
+"""Report of the stage `evaluate`: tables as CSV, and pictures of the test split."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_curve
 
-from landscribe.charts import draw_bars, draw_matrix, figure, shorten
-from landscribe.evaluation.metrics import compute_class_rows
-from landscribe.files import replacing
+from landscribe.charts import draw_intervals, draw_matrix, draw_note, figure, make_text
+from landscribe.evaluation.evaluate import Evaluation
+from landscribe.files import replacing, write_json
 from landscribe.scores import Scores
 
+_MAX_SLICES = 60  # drawn; the table has all
+_MAX_POINTS = 1000  # of a curve: more than a picture has columns
 
-def write_evaluate_report(folder: Path, test: Scores, thresholds: np.ndarray) -> None:
-    """Write per_class.csv and pictures of the test split.
+
+def write_evaluate_report(folder: Path, evaluation: Evaluation) -> None:
+    """Write metrics, per_class, thresholds, slices and reliability as CSV, and the pictures.
 
     Args:
         folder: receives the files.
-        test: truth and scores.
-        thresholds: [class].
+        evaluation: what is known of the model.
     """
-    table = pd.DataFrame(compute_class_rows(test.truth, test.scores, thresholds, test.classes))
-    with replacing(folder / "per_class.csv") as beside:
-        table.to_csv(beside, index=False)
-    ranked = table.dropna(subset="average_precision").sort_values("average_precision", ascending=False)
-    prior = [float(test.truth[:, test.classes.index(name)].mean()) for name in ranked["class"]]
-    draw_bars(
-        folder / "average_precision.png",
-        "Test average precision by class, and the prior of a model that knows nothing",
-        ranked["class"].tolist(),
-        {"model": ranked["average_precision"].tolist(), "prior": prior},
-        "average precision",
-    )
-    _draw_curves(folder / "precision_recall.png", test, ranked["class"].tolist())
+    tables = {
+        "metrics": evaluation.metrics,
+        "per_class": evaluation.classes,
+        "thresholds": evaluation.thresholds,
+        "slices": evaluation.slices,
+        "reliability": evaluation.reliability,
+    }
+    for name, table in tables.items():
+        with replacing(folder / f"{name}.csv") as beside:
+            table.to_csv(beside, index=False)
+    ranked = evaluation.classes.dropna(subset="average_precision").sort_values("average_precision", ascending=False)
+    _draw_classes(folder / "average_precision.png", ranked)
+    _draw_curves(folder / "precision_recall.png", evaluation.test, ranked["class"].tolist())
+    _draw_reliability(folder / "reliability.png", evaluation.reliability)
+    _draw_slices(folder / "slices.png", evaluation.slices)
     draw_matrix(
         folder / "confusion.png",
         "Where the row's class is missed: share of patches that carry the column's class by mistake",
-        test.classes,
-        compute_confusion(test.truth, test.scores >= thresholds),
+        evaluation.test.classes,
+        evaluation.confusion,
     )
 
 
-def compute_confusion(truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Return float64 [class, class]: of the patches whose row class was missed, the share with the column invented."""
-    missed = ((truth > 0.5) & ~predictions).astype(np.float64)
-    invented = ((truth < 0.5) & predictions).astype(np.float64)
-    shares: np.ndarray = missed.T @ invented / np.maximum(missed.sum(axis=0), 1)[:, None]
-    return shares
+def write_metrics(folder: Path, headline: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Write `<split>.json` for each split, keys with its prefix, and return all keys together."""
+    written: dict[str, float] = {}
+    for split, metrics in headline.items():
+        named = {f"{split}_{name}": value for name, value in metrics.items()}
+        write_json(folder / f"{split}.json", named)
+        written |= named
+    return written
+
+
+def make_summary(evaluation: Evaluation) -> dict[str, str]:
+    """Return what the log says: the test metric with its intervals, and what the thresholds gain, whatever the sign."""
+    rows = evaluation.metrics.set_index("metric")
+    gain, macro_ap = rows.loc["macro_f1_gain"], rows.loc["macro_ap"]
+    summary = {
+        "test_macro_ap": f"{macro_ap['test']:.4f} [{macro_ap['low_by_patch']:.4f}, {macro_ap['high_by_patch']:.4f}]",
+        "thresholds": f"macro F1 {gain['test']:+.4f} [{gain['low_by_patch']:+.4f}, {gain['high_by_patch']:+.4f}]"
+        " on test against 0.5",
+    }
+    if "low_by_tile" in rows:
+        tiles = f"[{macro_ap['low_by_tile']:.4f}, {macro_ap['high_by_tile']:.4f}]"
+        summary["test_macro_ap"] += f" by patch, {tiles} by tile"
+    return summary
+
+
+def _draw_classes(path: Path, ranked: pd.DataFrame) -> None:
+    title = "Test average precision by class with its interval, and the prior of a model that knows nothing"
+    if ranked.empty:
+        draw_note(path, title, "No picture: no class has a positive in test.")
+        return
+    names = [f"{name} ({number:,})" for name, number in zip(ranked["class"], ranked["num_positives"], strict=True)]
+    ends = ranked[["average_precision_low", "average_precision_high"]].to_numpy()
+    draw_intervals(path, title, names, ranked["average_precision"], ends, ranked["prior"], "average precision")
+
+
+def _draw_slices(path: Path, slices: pd.DataFrame) -> None:
+    title = "Test macro average precision by slice with its interval, and its prior"
+    shown = slices if len(slices) <= _MAX_SLICES else slices[slices["kind"] != "tile"]
+    if shown.empty:
+        draw_note(path, title, "No picture: neither country, season, tile nor satellite of the patches is known.")
+        return
+    names = [f"{row.kind} {row.slice} ({row.num_patches:,})" for row in shown.itertuples()]
+    ends = shown[["macro_ap_low", "macro_ap_high"]].to_numpy()
+    draw_intervals(path, title, names, shown["macro_ap"], ends, shown["macro_ap_prior"], "macro average precision")
+
+
+def _draw_reliability(path: Path, reliability: pd.DataFrame) -> None:
+    """Draw the observed share over the mean score of each bin, and how many decisions each bin has."""
+    some = reliability.dropna()
+    with figure(path, 5.5, 6, rows=2) as (upper, lower):
+        upper.plot([0, 1], [0, 1], color="#999999", linewidth=1, label="as the scores say")
+        upper.plot(some["mean_score"], some["observed_share"], "o-", markersize=4, label="observed")
+        upper.set(title="Reliability, all classes (test)", ylabel="share that carries the class")
+        upper.legend(frameon=False)
+        width = (reliability["high"] - reliability["low"]).to_numpy()
+        lower.bar(reliability["low"], reliability["num_decisions"], 0.94 * width, align="edge")
+        lower.set(xlabel="score", ylabel="decisions", yscale="log")
+        for axes in (upper, lower):
+            axes.set_xlim(0, 1)
+        upper.set_ylim(0, 1)
 
 
 def _draw_curves(path: Path, test: Scores, classes: Sequence[str]) -> None:
@@ -56,7 +114,11 @@ def _draw_curves(path: Path, test: Scores, classes: Sequence[str]) -> None:
         for number, name in enumerate(classes):
             column = test.classes.index(name)
             precision, recall, _ = precision_recall_curve(test.truth[:, column], test.scores[:, column])
+            some = np.unique(np.linspace(0, len(recall) - 1, _MAX_POINTS).astype(int))
             style = ("-", "--", ":")[number // 10 % 3]
-            axes.step(recall, precision, where="post", label=shorten(name), linestyle=style, linewidth=1.2)
+            axes.step(
+                recall[some], precision[some], where="post", label=make_text(name), linestyle=style, linewidth=1.2
+            )
         axes.set(title="Precision-recall by class (test)", xlabel="recall", ylabel="precision", ylim=(0, 1.02))
-        axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+        if classes:
+            axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -1,51 +1,78 @@
-"""A threshold for each class, fitted on val alone."""
+"""A threshold for each class, fitted on val alone.
+
+The best cut of a class with few positives is an accident of these few. It is drawn towards the cut of all decisions
+pooled: with n positives on val and k = `shrinkage_positives`, the log-odds of the threshold are (n * own + k * pooled)
+/ (n + k), so that a class of k positives stands half-way.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from landscribe.evaluation.config import EvaluateConfig
 from landscribe.files import read_json, write_json
 from landscribe.nomenclature import check_same_classes
-from landscribe.params import Section
 
 DEFAULT_THRESHOLD = 0.5
+_F_WEIGHTS = {"f1": 1.0, "f2": 4.0}
+_SURE = 1e-6  # log-odds end here: a cut at 0 or 1 can be drawn away from it
 
 
-class EvaluateConfig(Section):
-    """Section `evaluate`."""
+def fit_thresholds(truth: np.ndarray, scores: np.ndarray, config: EvaluateConfig) -> np.ndarray:
+    """Return the threshold of each class, float64 [class].
 
-    threshold_metric: Literal["f1", "f2"]
-
-
-def fit_thresholds(truth: np.ndarray, scores: np.ndarray, metric: Literal["f1", "f2"]) -> np.ndarray:
-    """Return the threshold of each class with the best F1 or F2, float64 [class].
-
-    A class without a positive keeps 0.5. Candidates lie half-way between neighbouring scores; among equals the one
-    nearest to 0.5 is taken.
+    `f1` and `f2` take the cut with the best value. `precision` takes the lowest cut, so the highest recall, at which
+    precision is at least `min_precision`; where no cut reaches it, the most precise one. Cuts lie half-way between
+    neighbouring scores; among equals the one nearest to 0.5 is taken. A class without a positive takes the pooled cut;
+    0.5 when nothing is shrunk, or when no class has a positive.
 
     Args:
-        truth: [patch, class] of 0 and 1.
+        truth: [patch, class] of 0 and 1, of val.
         scores: [patch, class] in [0, 1].
-        metric: what is maximised.
+        config: metric, floor and shrinkage.
     """
-    beta = {"f1": 1.0, "f2": 2.0}[metric]
-    return np.array([_fit_one(truth[:, number], scores[:, number], beta) for number in range(truth.shape[1])])
+    own = np.array([_fit_one(*column, config) for column in zip(truth.T, scores.T, strict=True)])
+    if not config.shrinkage_positives:
+        return own
+    positives = truth.sum(axis=0, dtype=np.float64)
+    pooled = _fit_one(truth.ravel(), scores.ravel(), config)
+    own_share = positives / (positives + config.shrinkage_positives)
+    log_odds = own_share * _to_log_odds(own) + (1 - own_share) * _to_log_odds(np.array(pooled))
+    shrunk: np.ndarray = 1 / (1 + np.exp(-log_odds))
+    return shrunk
 
 
-def _fit_one(truth: np.ndarray, scores: np.ndarray, beta: float) -> float:
+def _to_log_odds(threshold: np.ndarray) -> np.ndarray:
+    inside = np.clip(threshold, _SURE, 1 - _SURE)
+    log_odds: np.ndarray = np.log(inside / (1 - inside))
+    return log_odds
+
+
+def _fit_one(truth: np.ndarray, scores: np.ndarray, config: EvaluateConfig) -> float:
     if not truth.any():
         return DEFAULT_THRESHOLD
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order].astype(np.float64)
-    hits = np.cumsum(truth[order])
-    f_scores = (1 + beta**2) * hits / (beta**2 * truth.sum() + np.arange(1, len(ranked) + 1))
+    hits = np.cumsum(truth[order], dtype=np.float64)
+    worth = _judge_cuts(hits, config)
     below = np.append(ranked[1:], 0.0)  # below the last score everything is predicted
     candidates = (ranked + below) / 2
-    f_scores[np.append(ranked[1:] == ranked[:-1], False)] = -1  # a threshold cannot part equal scores
-    best = np.flatnonzero(f_scores >= f_scores.max() - 1e-12)
+    worth[np.append(ranked[1:] == ranked[:-1], False)] = -1  # a threshold cannot part equal scores
+    best = np.flatnonzero(worth >= worth.max() - 1e-12)
     return float(candidates[best[np.argmin(np.abs(candidates[best] - DEFAULT_THRESHOLD))]])
+
+
+def _judge_cuts(hits: np.ndarray, config: EvaluateConfig) -> np.ndarray:
+    """Return what each cut is worth, float64 [cut], from the hits above it; at least 0."""
+    predicted, positives = np.arange(1, len(hits) + 1), hits[-1]
+    if config.threshold_metric == "precision":
+        precision = hits / predicted
+        # Recall decides among those that reach the floor, and stands above any precision.
+        return np.where(precision >= config.min_precision, 1 + hits / positives, precision)
+    weight = _F_WEIGHTS[config.threshold_metric]
+    values: np.ndarray = (1 + weight) * hits / (weight * positives + predicted)
+    return values
 
 
 def write_thresholds(thresholds: np.ndarray, classes: Sequence[str], path: Path) -> None:

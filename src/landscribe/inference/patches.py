@@ -4,7 +4,8 @@ The served model says which bands it takes, by name; they are read as the archiv
 and dtype, and the model does the rest.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,23 @@ import numpy as np
 import pandas as pd
 
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1, read_twin_names
-from landscribe.archive.image import read_image
+from landscribe.archive.bigearthnet_v2 import read_twin_paths
+from landscribe.archive.image import PLANET_BAND_ORDER, inspect_image, read_image
 from landscribe.archive.tagged_images import list_images
 from landscribe.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band
 from landscribe.errors import ArchiveError, LandscribeError, PatchError
 from landscribe.files import replacing
+from landscribe.patch import S1_SCENE, V2_GRANULE, V2_S2_NAME, is_s1_name, is_s2_name
 from landscribe.progress import make_logger, track
 
 _BATCH_SIZE_PATCHES = 64
 _WRITERS = (".csv", ".parquet")
+# Quirk of a TIFF without marks -> the order in which its bands are taken unasked.
+_ASSUMED_ORDERS = {"band-order-from-params": PLANET_BAND_ORDER, "rgb-order-assumed": ("R", "G", "B")}
 
 Patch = tuple[str, dict[str, np.ndarray]]
+# patch_id -> folder or file, and what reads one.
+Source = tuple[Mapping[str, Path], Callable[[Path], dict[str, np.ndarray]]]
 
 
 def check_out_path(path: Path) -> None:
@@ -31,32 +38,38 @@ def check_out_path(path: Path) -> None:
         raise LandscribeError(f"--out {path}: expected a file that ends in .csv or .parquet.")
 
 
-def predict_path(path: Path, served: Any, s1_root: Path | None) -> pd.DataFrame:
+def predict_path(
+    path: Path, served: Any, s1_root: Path | None, band_order: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Return patch_id, one float column a class and `labels` (lists of class names), one row a patch.
 
     Unreadable patches are told on stderr and left out.
 
     Args:
-        path: a patch folder or a folder of them; an image or a folder of images.
+        path: a patch folder, a folder of them or (v2) a folder of tile or scene folders; an image or a folder of
+            images. A model that takes VV or VH alone also takes folders of Sentinel-1 patches.
         served: the loaded MLflow model.
-        s1_root: folder of the Sentinel-1 twins, for a model that takes VV or VH.
+        s1_root: folder of the Sentinel-1 twins of Sentinel-2 patches, for a model that takes VV or VH; those of v2
+            with metadata.parquet beside it.
+        band_order: bands, by name, of a TIFF that has as many and does not mark its colours; None: Planet's order, and
+            a warning where it was needed.
 
     Raises:
         ArchiveError: nothing readable is there.
     """
     inputs = {spec.name: spec for spec in served.metadata.get_input_schema().inputs}
     if set(inputs) <= set(IMAGE_BANDS):
-        names, patches = _open_images(path, {name: spec.type for name, spec in inputs.items()})
+        paths, read = _open_images(path, {name: spec.type for name, spec in inputs.items()}, band_order)
     else:
-        names, patches = _open_patches(path, [BANDS[name] for name in inputs], s1_root)
+        paths, read = _open_patches(path, [BANDS[name] for name in inputs], s1_root)
     tables = []
-    for batch in _iter_batches(track(patches, total=len(names), what="predicting")):
+    for batch in _iter_batches(track(_read_all(paths, read), total=len(paths), what="predicting")):
         values = {name: np.stack([bands[name] for _, bands in batch]) for name in inputs}
         table = served.predict(values)
         table.insert(0, "patch_id", [patch_id for patch_id, _ in batch])
         tables.append(table)
     if not tables:
-        raise ArchiveError(f"{path}: none of the {len(names)} patches could be read.")
+        raise ArchiveError(f"{path}: none of the {len(paths)} patches could be read.")
     return pd.concat(tables, ignore_index=True)
 
 
@@ -70,51 +83,102 @@ def write_predictions(table: pd.DataFrame, path: Path) -> None:
             table.to_parquet(beside, index=False)
 
 
-def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]]) -> tuple[list[str], Iterator[Patch]]:
+def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Sequence[str] | None) -> Source:
     files: dict[str, Path] = {}
     for file in [path] if path.is_file() else list_images(path)[0]:
         if (other := files.setdefault(file.stem, file)) != file:
             raise ArchiveError(f"{path}: {other.name} and {file.name} share one name; keep one.")
+    order = band_order or PLANET_BAND_ORDER
+    unsaid = {quirk for quirk in _ASSUMED_ORDERS if not band_order or quirk != "band-order-from-params"}
 
     def read(file: Path) -> dict[str, np.ndarray]:
-        image = read_image(file)
-        for dtype in dtypes.values():
-            if image.dtype != dtype:
-                raise PatchError(f"{file.name}: expected {dtype} values; received {image.dtype}")
-        return {name: image[..., "RGB".index(name)] for name in dtypes}
+        values = read_image(file, list(dtypes), order)
+        for name, dtype in dtypes.items():
+            if values[name].dtype != dtype:
+                raise PatchError(f"{file.name}: expected {dtype} values; received {values[name].dtype}")
+        for quirk in unsaid.intersection(inspect_image(file, order).quirks):
+            unsaid.remove(quirk)
+            make_logger("predict").warning(
+                "warning: %s does not mark its colours; it and others like it are read as %s. Where this is wrong, name"
+                " their order with --band-order",
+                file.name,
+                ",".join(_ASSUMED_ORDERS[quirk]),
+            )
+        return values
 
-    return list(files), _read_all(files, read)
+    return files, read
 
 
-def _open_patches(path: Path, bands: Sequence[Band], s1_root: Path | None) -> tuple[list[str], Iterator[Patch]]:
-    twins: Mapping[str, str] = {}
-    if any(band.name in S1_BANDS for band in bands):
-        if s1_root is None:
-            raise ArchiveError("this model takes Sentinel-1 bands; name the folder of the twins with --s1-root.")
-        twins = read_twin_names(s1_root)
-    folders = _list_folders(path)
-    archive = BigEarthNetV1(folders[0].parent, s1_root)
+def _open_patches(path: Path, bands: Sequence[Band], s1_root: Path | None) -> Source:
+    found = _list_folders(path)
+    num_s1_bands = sum(band.name in S1_BANDS for band in bands)
+    s1 = {name: folder for name, folder in found.items() if is_s1_name(name)}
+    if s1 and num_s1_bands == len(bands):
+        return s1, lambda folder: BigEarthNetV1(None, folder.parent).read_patch("", folder.name, bands)
+    others = {name: folder for name, folder in found.items() if name not in s1}
+    if not others:
+        raise ArchiveError(
+            f"{path} holds Sentinel-1 patches; this model takes {', '.join(band.name for band in bands)}: name a folder"
+            " of Sentinel-2 patches, and that of their twins with --s1-root."
+        )
+    twins = _read_twins(others, s1_root) if num_s1_bands else {}
 
     def read(folder: Path) -> dict[str, np.ndarray]:
-        return archive.read_patch(folder.name, twins.get(folder.name), bands)
+        return BigEarthNetV1(folder.parent, s1_root).read_patch(folder.name, twins.get(folder.name), bands)
 
-    return [folder.name for folder in folders], _read_all({folder.name: folder for folder in folders}, read)
+    return others, read
 
 
-def _list_folders(path: Path) -> list[Path]:
-    """Return the patch folders: `path` itself when it holds files of bands, else its sub-folders."""
+def _read_twins(names: Iterable[str], s1_root: Path | None) -> Mapping[str, str]:
+    """Return patch name -> path of its twin under `s1_root`."""
+    if s1_root is None:
+        raise ArchiveError("this model takes Sentinel-1 bands; name the folder of the twins with --s1-root.")
+    is_v2 = any(re.fullmatch(V2_S2_NAME, name) for name in names)
+    try:
+        return read_twin_paths(s1_root) if is_v2 else read_twin_names(s1_root)
+    except ArchiveError as error:  # it speaks of params.yaml
+        v1 = "Sentinel-1 patch folders like S1A_IW_GRDH_1SDV_20170613T165043_33UUP_87_48"
+        wanted = "BigEarthNet-S1 with metadata.parquet beside it, both as published" if is_v2 else f"a folder of {v1}"
+        raise ArchiveError(f"--s1-root {s1_root}: expected {wanted}.") from error
+
+
+def _list_folders(path: Path) -> dict[str, Path]:
+    """Return name -> patch folder: `path` itself when it holds files of bands, else those in it or one folder deeper.
+
+    Of tile or scene folders (v2) the inner ones count. Where some names are known as those of patches, others are
+    passed over; where none is, every folder that holds files of bands is a patch.
+    """
     path = path.resolve()
     if not path.is_dir():
         raise ArchiveError(f"{path} is no folder; expected a patch folder or a folder of patch folders.")
-    if any(item.name.startswith(f"{path.name}_") and item.suffix == ".tif" for item in path.iterdir()):
-        return [path]
-    folders = sorted(item for item in path.iterdir() if item.is_dir())
+    if _holds_bands(path):
+        return {path.name: path}
+    outer = list(path.iterdir())
+    is_nest = re.compile(f"{V2_GRANULE}|{S1_SCENE}").fullmatch
+    inner = [item for folder in outer if is_nest(folder.name) and folder.is_dir() for item in folder.iterdir()]
+    found = sorted((item for item in (*outer, *inner) if not is_nest(item.name)), key=lambda item: item.name)
+    folders = [item for item in found if _is_patch_name(item.name) and item.is_dir()]
+    folders = folders or [item for item in found if item.is_dir() and _holds_bands(item)]
     if not folders:
         raise ArchiveError(f"{path}: expected <patch>/<patch>_<band>.tif or {path.name}_<band>.tif; found neither.")
-    return folders
+    if len(folders) < len(found):
+        make_logger("predict").info(
+            "passed over, as no patches: %d of %d things", len(found) - len(folders), len(found)
+        )
+    return {folder.name: folder for folder in folders}
 
 
-def _read_all(paths: Mapping[str, Path], read: Any) -> Iterator[Patch]:
+def _is_patch_name(name: str) -> bool:
+    return is_s2_name(name) or is_s1_name(name) or re.fullmatch(V2_S2_NAME, name) is not None
+
+
+def _holds_bands(folder: Path) -> bool:
+    return any(
+        item.name.startswith(f"{folder.name}_") and item.suffix in (".tif", ".tiff") for item in folder.iterdir()
+    )
+
+
+def _read_all(paths: Mapping[str, Path], read: Callable[[Path], dict[str, np.ndarray]]) -> Iterator[Patch]:
     for patch_id, path in paths.items():
         try:
             yield patch_id, read(path)

@@ -3,11 +3,10 @@
 Built from Keras' own layers alone, so that a saved model reloads where this package is not installed.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from landscribe.backend import keras
 
@@ -31,25 +30,27 @@ def build_inputs(bands: Sequence[BandInput]) -> dict[str, Any]:
 def build_features(inputs: dict[str, Any], bands: Sequence[BandInput]) -> Any:
     """Return float32 [batch, row, column, band], standardised, on the grid of the finest band, in the order given."""
     size_px = max(band.size_px for band in bands)
-    stacked, order = [], []
-    for size in dict.fromkeys(band.size_px for band in bands):
-        group = [band for band in bands if band.size_px == size]
-        stacked.append(_build_group(inputs, group, size, size_px))
-        order += [band.name for band in group]
-    features = stacked[0] if len(stacked) == 1 else keras.layers.Concatenate(name="stack_bands")(stacked)
-    wanted = [order.index(band.name) for band in bands]
-    # Pretrained weights know their channels by position: grouping by resolution must not reorder them.
-    return features if wanted == sorted(wanted) else keras.ops.take(features, np.array(wanted), axis=-1)
+    # Runs of one size, so that the order holds by itself: to reorder channels takes as long as all else here.
+    runs = [list(run) for _, run in itertools.groupby(bands, key=lambda band: band.size_px)]
+    stacked = [_build_run(inputs, run, size_px) for run in runs]
+    return stacked[0] if len(stacked) == 1 else keras.layers.Concatenate(name="stack_bands", dtype="float32")(stacked)
 
 
-def _build_group(inputs: dict[str, Any], group: Sequence[BandInput], size: int, size_px: int) -> Any:
-    """Return the bands of one native size, standardised and resampled to `size_px`."""
+def _build_run(inputs: dict[str, Any], run: Sequence[BandInput], size_px: int) -> Any:
+    """Return bands of one native size, standardised and resampled to `size_px`."""
+    size, first = run[0].size_px, run[0].name
     # Cast first: stacking keeps one dtype, and float32 holds every uint16 exactly.
-    bands = [keras.ops.expand_dims(keras.ops.cast(inputs[band.name], "float32"), -1) for band in group]
+    bands = [keras.ops.expand_dims(keras.ops.cast(inputs[band.name], "float32"), -1) for band in run]
     values = bands[0] if len(bands) == 1 else keras.ops.concatenate(bands, axis=-1)
-    means = [band.mean for band in group]
-    variances = [max(band.std, 1e-6) ** 2 for band in group]  # a constant band has no spread to divide by
-    values = keras.layers.Normalization(mean=means, variance=variances, name=f"standardise_{size}px")(values)
+    means = [band.mean for band in run]
+    variances = [max(band.std, 1e-6) ** 2 for band in run]  # a constant band has no spread to divide by
+    # float32 whatever the policy: 16 bits cannot hold a digital number of five digits.
+    standardise = keras.layers.Normalization(
+        mean=means, variance=variances, name=f"standardise_from_{first}", dtype="float32"
+    )
     if size == size_px:
-        return values
-    return keras.layers.Resizing(size_px, size_px, interpolation="bilinear", name=f"resample_{size}px")(values)
+        return standardise(values)
+    resample = keras.layers.Resizing(
+        size_px, size_px, interpolation="bilinear", name=f"resample_from_{first}", dtype="float32"
+    )
+    return resample(standardise(values))

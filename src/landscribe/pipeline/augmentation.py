@@ -8,19 +8,24 @@ Nothing is mapped patch by patch. A draw becomes one vector of row indices and o
 reversed, shift: offset, border: reflected) that serves every band of one size.
 
 Every draw is stateless: the same seed gives the same batch, whatever ran before and in whatever order the input
-pipeline runs its workers.
+pipeline runs its workers. It is made for the whole batch, of which a replica takes its share: the patch at one place
+of a batch changes alike for any number of replicas.
 """
 
 from typing import NamedTuple
 
 from landscribe.backend import tf
-from landscribe.pipeline.config import AugmentationConfig
+from landscribe.pipeline.config import AugmentationConfig, Replica
 
 
 def augment_batch(
-    bands: dict[str, tf.Tensor], multi_hot: tf.Tensor, seed: tf.Tensor, config: AugmentationConfig
+    bands: dict[str, tf.Tensor],
+    multi_hot: tf.Tensor,
+    seed: tf.Tensor,
+    config: AugmentationConfig,
+    replica: Replica,
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-    """Return the batch with one random geometry per patch, then mixed with its neighbours.
+    """Return a replica's share of a batch with one random geometry per patch, then mixed in pairs.
 
     Works eagerly and inside `Dataset.map`; the batch axis may be unknown, rows and columns must be known.
 
@@ -30,6 +35,7 @@ def augment_batch(
         multi_hot: float32 [batch, class], 0 or 1.
         seed: int32 or int64 [2]; the same seed gives the same batch.
         config: what may happen.
+        replica: whose share of the batch this is; the shares are of one size and, where patches are mixed, even.
 
     Returns:
         The bands, same names, shapes and dtypes (mixed integers are rounded), and multi_hot float32 [batch, class],
@@ -41,14 +47,35 @@ def augment_batch(
     sides = {name: _side_px(name, band) for name, band in bands.items()}
     # One dtype, because the same numbers as int32 and as int64 give different draws.
     geometry_seed, mixup_seed = tf.unstack(tf.random.split(tf.cast(seed, tf.int64), 2))
-    num_patches = tf.shape(multi_hot)[0]
-    geometry = _draw_geometry(num_patches, geometry_seed, _coarsest_px(sides), config)
-    weight = _draw_mixup_weight(num_patches, mixup_seed, config.mixup_alpha) if config.mixup_alpha else None
+    share = _Share(tf.shape(multi_hot)[0], replica)
+    geometry = _draw_geometry(share, geometry_seed, _coarsest_px(sides), config)
+    weight = _draw_mixup_weight(share, mixup_seed, config.mixup_alpha) if config.mixup_alpha else None
     augmented = {}
     for name, band in bands.items():
         moved = band if geometry is None else _move_pixels(band, sides[name], geometry)
-        augmented[name] = moved if weight is None else _mix_with_neighbour(moved, weight)
-    return augmented, multi_hot if weight is None else _mix_with_neighbour(multi_hot, weight)
+        augmented[name] = moved if weight is None else _mix_with_partner(moved, weight)
+    return augmented, multi_hot if weight is None else _mix_with_partner(multi_hot, weight)
+
+
+class _Share(NamedTuple):
+    """The patches of one replica: a run of the whole batch.
+
+    Attributes:
+        num_patches: int32 [], of this share, as of every other.
+        replica: whose.
+    """
+
+    num_patches: tf.Tensor
+    replica: Replica
+
+    @property
+    def num_in_batch(self) -> tf.Tensor:
+        return self.num_patches * self.replica.count
+
+    def take(self, drawn: tf.Tensor) -> tf.Tensor:
+        """Return [.., share] of what was drawn for the whole batch, [.., batch]."""
+        first = self.num_patches * self.replica.index
+        return drawn[:, first : first + self.num_patches]
 
 
 class _Geometry(NamedTuple):
@@ -58,12 +85,14 @@ class _Geometry(NamedTuple):
         flip: bool [2, batch], rows and columns counted from the far end.
         transpose: bool [batch], rows and columns exchanged; with both flips this makes the 8 symmetries.
         shift: int32 [2, batch], offset along rows and columns in pixels of the coarsest band.
+        is_shifted: whether any offset can be other than 0.
         coarsest_px: side of the coarsest band.
     """
 
     flip: tf.Tensor
     transpose: tf.Tensor
     shift: tf.Tensor
+    is_shifted: bool
     coarsest_px: int
 
 
@@ -82,18 +111,19 @@ def _coarsest_px(sides: dict[str, int]) -> int:
     return coarsest
 
 
-def _draw_geometry(
-    num_patches: tf.Tensor, seed: tf.Tensor, coarsest_px: int, config: AugmentationConfig
-) -> _Geometry | None:
+def _draw_geometry(share: _Share, seed: tf.Tensor, coarsest_px: int, config: AugmentationConfig) -> _Geometry | None:
     """Return the draw, or None where nothing may move. Both seeds are always split, so one option leaves the other."""
     reach = int(config.shift_fraction * coarsest_px + 1e-6)  # 0.29 * 100 is 28.999... in binary
     if not (config.dihedral or reach):
         return None
     symmetry_seed, shift_seed = tf.unstack(tf.random.split(seed, 2))
     last_symmetry = 1 if config.dihedral else 0
-    bits = tf.random.stateless_uniform([3, num_patches], symmetry_seed, 0, last_symmetry + 1, dtype=tf.int32)
-    shift = tf.random.stateless_uniform([2, num_patches], shift_seed, -reach, reach + 1, dtype=tf.int32)
-    return _Geometry(flip=bits[:2] > 0, transpose=bits[2] > 0, shift=shift, coarsest_px=coarsest_px)
+    num = share.num_in_batch
+    bits = share.take(tf.random.stateless_uniform([3, num], symmetry_seed, 0, last_symmetry + 1, dtype=tf.int32))
+    shift = share.take(tf.random.stateless_uniform([2, num], shift_seed, -reach, reach + 1, dtype=tf.int32))
+    return _Geometry(
+        flip=bits[:2] > 0, transpose=bits[2] > 0, shift=shift, is_shifted=reach > 0, coarsest_px=coarsest_px
+    )
 
 
 def _source_positions(side: int, geometry: _Geometry) -> tf.Tensor:
@@ -112,31 +142,46 @@ def _source_positions(side: int, geometry: _Geometry) -> tf.Tensor:
 def _move_pixels(band: tf.Tensor, side: int, geometry: _Geometry) -> tf.Tensor:
     """Return [batch, row, column] with every patch moved as drawn.
 
-    Columns are gathered as rows of the transposed patch, because a gather then copies whole rows of memory: 4 ms for
-    32 patches of three 128-pixel uint8 bands on one core, transpositions included; a gather of single pixels by a
-    flat index took 12 ms, and stacking the bands of one size first did not help.
+    Columns are gathered as rows of the transposed patch, because a gather then copies whole rows of memory: a gather of
+    single pixels took three times as long. A transposition takes longer than everything else, so that without a shift
+    columns are reversed instead.
     """
     rows, columns = tf.unstack(_source_positions(side, geometry))
     upright = tf.gather(band, rows, axis=1, batch_dims=1)
-    turned = tf.gather(tf.transpose(upright, [0, 2, 1]), columns, axis=1, batch_dims=1)
-    transpose = geometry.transpose[:, tf.newaxis, tf.newaxis]
-    return tf.where(transpose, turned, tf.transpose(turned, [0, 2, 1]))
+    if geometry.is_shifted:
+        turned = tf.gather(tf.transpose(upright, [0, 2, 1]), columns, axis=1, batch_dims=1)
+        upright = tf.transpose(turned, [0, 2, 1])
+    else:
+        upright = _choose(geometry.flip[1], tf.reverse(upright, [2]), upright)
+        turned = tf.transpose(upright, [0, 2, 1])
+    return _choose(geometry.transpose, turned, upright)
 
 
-def _draw_mixup_weight(num_patches: tf.Tensor, seed: tf.Tensor, alpha: float) -> tf.Tensor:
+def _choose(condition: tf.Tensor, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """Return each patch of `one` where bool [batch] holds, else of `other`; `tf.where` takes four times as long."""
+    return tf.raw_ops.Select(condition=condition, x=one, y=other)
+
+
+def _draw_mixup_weight(share: _Share, seed: tf.Tensor, alpha: float) -> tf.Tensor:
     """Return float32 [batch] in [0.5, 1], from Beta(alpha, alpha) as a ratio of two gamma draws.
 
     The larger of weight and 1 - weight is taken, so that a patch always dominates its own mixture; and where both
     gamma draws underflow to 0, as a small alpha can make them, the patch stays as it is.
     """
-    own, other = tf.unstack(tf.random.stateless_gamma([2, num_patches], seed, alpha, dtype=tf.float32))
+    gamma = tf.random.stateless_gamma([2, share.num_in_batch], seed, alpha, dtype=tf.float32)
+    own, other = tf.unstack(share.take(gamma))
     weight = tf.math.divide_no_nan(own, own + other)
     return tf.maximum(weight, 1.0 - weight)
 
 
-def _mix_with_neighbour(values: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """Mix [batch, ...] with the same batch rolled by one; a lone patch is its own neighbour and stays as it is."""
+def _mix_with_partner(values: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """Mix [batch, ...] in pairs, the first patch with the second and so on; a last odd one stays as it is.
+
+    Pairs, because a share of whole pairs then needs no patch of another replica.
+    """
     weight = tf.reshape(weight, tf.concat([[-1], tf.ones([values.shape.rank - 1], tf.int32)], axis=0))
     own = tf.cast(values, tf.float32)
-    mixed = weight * own + (1.0 - weight) * tf.roll(own, 1, axis=0)
+    position = tf.range(tf.shape(values)[0])
+    partner = tf.minimum(tf.bitwise.bitwise_xor(position, 1), tf.shape(values)[0] - 1)
+    mixed = weight * own + (1.0 - weight) * tf.gather(own, partner)
     return tf.cast(tf.round(mixed), values.dtype) if values.dtype.is_integer else mixed

@@ -1,5 +1,7 @@
 """Options of the input pipeline, known without importing TensorFlow."""
 
+from dataclasses import dataclass
+
 from pydantic import Field
 
 from landscribe.params import Section
@@ -27,3 +29,20 @@ class PipelineConfig(Section):
     batch_size_patches: int = Field(ge=1)
     shuffle_buffer_patches: int = Field(ge=1)
     augmentation: AugmentationConfig
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One of several readers that share the batches of one training, each in a process of its own.
+
+    Attributes:
+        index: which one, from 0.
+        count: how many there are.
+    """
+
+    index: int
+    count: int
+
+
+ONLY_REPLICA = Replica(index=0, count=1)
+"""A training in one process; Keras itself splits the batches among the devices of one machine."""

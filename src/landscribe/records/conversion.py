@@ -1,18 +1,17 @@
-"""From the archive to sharded records: the same bytes whatever the number of workers.
+"""From the archive to sharded records: the same bytes whatever the number of workers and however often it was ended.
 
 Which patch goes into which shard, and in which order, is a function of (patch names, splits, params). A worker writes
-whole shards, so nothing depends on who was first. Bad patches are quarantined with a reason. Workers never import
-TensorFlow.
+whole shards, so nothing depends on who was first. Bad patches are quarantined with a reason. What is finished when a
+run ends early is kept (`journal`). Workers never import TensorFlow.
 """
 
 import dataclasses
+import functools
 import math
-import multiprocessing
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +20,23 @@ from pydantic import Field
 
 from landscribe.archive.protocol import Archive
 from landscribe.bands import Band, check_bands
-from landscribe.errors import PatchError
-from landscribe.files import compute_file_digest, replacing
+from landscribe.errors import WorkerError
+from landscribe.files import compute_digest, compute_file_digest
 from landscribe.labels import encode_multi_hot
 from landscribe.params import Section
-from landscribe.progress import track
+from landscribe.progress import make_logger, track
 from landscribe.quarantine import LeftOut, check_bad_fraction
-from landscribe.records.codec import encode_example, write_record
-from landscribe.records.schema import BandGroup, Manifest, Shard, make_groups
-from landscribe.splits import SPLITS, rank_by_digest
-from landscribe.statistics import BandStatistics
+from landscribe.records.journal import Entry, Journal, open_journal, publish
+from landscribe.records.schema import Manifest, Shard, make_groups
+from landscribe.records.shard import Row, ShardTask, verify_shard, write_shard
+from landscribe.splits.config import SPLITS
+from landscribe.splits.ranking import rank_by_digest
+from landscribe.statistics import BandStatistics, make_statistics
+from landscribe.workers import map_in_workers
+
+# The code and the libraries that decide the bytes of a shard, beside the plan itself.
+_CODE = ("archive", "records", "bands.py", "files.py", "statistics.py", "tfrecord.py")
+_LIBRARIES = ("numpy", "pillow", "protobuf", "rasterio")
 
 
 class ConvertConfig(Section):
@@ -40,41 +46,8 @@ class ConvertConfig(Section):
     image_size_px: int = Field(ge=8)
     shard_size_mb: float = Field(gt=0, allow_inf_nan=False)
     max_bad_fraction: float = Field(ge=0, le=1)
+    verify: bool
     seed: int
-
-
-@dataclass(frozen=True)
-class _Row:
-    """What a worker needs to know of a patch."""
-
-    patch_id: str
-    path: str
-    s1_path: str | None
-    labels: tuple[str, ...]
-    multi_hot: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One shard to write."""
-
-    archive: Archive
-    bands: tuple[Band, ...]
-    groups: tuple[BandGroup, ...]
-    split: str
-    path: Path
-    rows: tuple[_Row, ...]
-
-
-@dataclass
-class _Written:
-    """One shard written: its manifest entry, and what its patches add up to."""
-
-    split: str
-    shard: Shard
-    statistics: dict[str, BandStatistics]
-    patch_rows: list[dict[str, object]]
-    quarantined: list[LeftOut]
 
 
 @dataclass
@@ -85,6 +58,7 @@ class Conversion:
         manifest: what was written.
         statistics: band -> statistics of the train split.
         patch_statistics: one row a patch: patch_id, split, `<band>_mean` and `<band>_std` in the band's own unit.
+        pixels: one row a patch: patch_id, split and the digest of the bytes of its stored bands.
         quarantined: bad patches.
         num_resampled: images whose native size was another than `convert.image_size_px`.
     """
@@ -92,56 +66,68 @@ class Conversion:
     manifest: Manifest
     statistics: dict[str, BandStatistics]
     patch_statistics: pd.DataFrame
+    pixels: pd.DataFrame
     quarantined: list[LeftOut]
     num_resampled: int
 
 
+@dataclass(frozen=True)
+class Source:
+    """What is converted.
+
+    Attributes:
+        archive: reader of the patches.
+        fingerprint: digest of the archive's content: shards of another content are never kept.
+        index: as `labels.read_index`.
+        splits: patch_id and split, as `splits.read_splits`.
+        nomenclature: its name and its classes in order.
+    """
+
+    archive: Archive
+    fingerprint: str
+    index: pd.DataFrame
+    splits: pd.DataFrame
+    nomenclature: tuple[str, Sequence[str]]
+
+
 def convert(
-    archive: Archive,
-    index: pd.DataFrame,
-    splits: pd.DataFrame,
-    nomenclature: tuple[str, Sequence[str]],
-    config: ConvertConfig,
-    records_dir: Path,
-    num_workers: int | None = None,
+    source: Source, config: ConvertConfig, records_dir: Path, scratch_dir: Path, num_workers: int | None = None
 ) -> Conversion:
     """Write the records of every split under `records_dir`.
 
     Args:
-        archive: reader of the patches.
-        index: as `labels.read_index`; `splits` as `splits.read_splits`.
-        splits: patch_id and split.
-        nomenclature: its name and its classes in order.
+        source: archive, index, splits and nomenclature.
         config: section `convert`.
         records_dir: receives `<split>/<archive>-<split>.tfrecord-00000-of-0000N`.
-        num_workers: processes; None: the cores of this machine. The bytes do not depend on it.
+        scratch_dir: keeps the finished shards of a run that ends early, for the next one; best on the file system of
+            `records_dir`, for hard links.
+        num_workers: as `workers.map_in_workers` takes it. The bytes do not depend on it.
 
     Raises:
         ParamsError: a band of `convert.bands` is not in the archive.
         ArchiveError: more than `max_bad_fraction` of the patches are bad.
+        RecordsError: another run is converting, or a shard is damaged.
+        WorkerError: a worker died, or the cluster cannot be used.
     """
-    check_bands(config.bands, dict(archive.bands), "convert.bands")
-    bands = resolve_bands(archive, index, config)
-    groups = make_groups(bands)
-    rows = splits.merge(index, on="patch_id", validate="one_to_one")
-    tasks = _plan(archive, bands, groups, rows, nomenclature[1], config, records_dir)
-    written = _run(tasks, num_workers or os.cpu_count() or 1)
-    quarantined = [patch for result in written for patch in result.quarantined]
-    check_bad_fraction(quarantined, len(rows), config.max_bad_fraction, "convert")
-    manifest = Manifest(
-        archive=archive.name,
-        nomenclature=nomenclature[0],
-        classes=tuple(nomenclature[1]),
-        bands=tuple(band.name for band in bands),
-        groups=groups,
-        splits={split: tuple(result.shard for result in written if result.split == split) for split in SPLITS},
-    )
-    patch_rows = [row for result in written for row in result.patch_rows]
-    resized = (rows["rows_px"].notna()) & (
-        (rows["rows_px"] != config.image_size_px) | (rows["columns_px"] != config.image_size_px)
-    )
+    check_bands(config.bands, dict(source.archive.bands), "convert.bands")
+    bands = resolve_bands(source.archive, source.index, config)
+    rows = source.splits.merge(source.index, on="patch_id", validate="one_to_one")
+    tasks = _plan(source, bands, rows, config)
+    with open_journal(scratch_dir, _digest_plan(source, tasks)) as journal:
+        _write_shards(tasks, journal, config, num_workers)
+        statistics, entries = _read_entries(bands, tasks, journal)
+        quarantined = [patch for entry in entries for patch in entry.quarantined]
+        check_bad_fraction(quarantined, len(rows), config.max_bad_fraction, "convert")
+        for task in tasks:
+            publish(journal, task.name, records_dir / task.split / task.name)
+    table = _tabulate(bands, tasks, entries)
     return Conversion(
-        manifest, _merge_train(written, manifest.bands), pd.DataFrame(patch_rows), quarantined, int(resized.sum())
+        manifest=_make_manifest(source, bands, tasks, entries),
+        statistics=statistics,
+        patch_statistics=table.drop(columns="digest"),
+        pixels=table[["patch_id", "split", "digest"]],
+        quarantined=quarantined,
+        num_resampled=_count_resampled(rows, config.image_size_px),
     )
 
 
@@ -156,17 +142,10 @@ def resolve_bands(archive: Archive, index: pd.DataFrame, config: ConvertConfig) 
     )
 
 
-def _plan(
-    archive: Archive,
-    bands: tuple[Band, ...],
-    groups: tuple[BandGroup, ...],
-    rows: pd.DataFrame,
-    classes: Sequence[str],
-    config: ConvertConfig,
-    records_dir: Path,
-) -> list[_Task]:
+def _plan(source: Source, bands: tuple[Band, ...], rows: pd.DataFrame, config: ConvertConfig) -> list[ShardTask]:
     """Return one task a shard: sizes, members and order depend on names and params alone."""
     tasks = []
+    groups = make_groups(bands)
     record_bytes = sum(group.num_bytes for group in groups)
     for split in SPLITS:
         members = rows[rows["split"] == split].set_index("patch_id")
@@ -174,86 +153,116 @@ def _plan(
         num_shards = min(len(ranked), math.ceil(len(ranked) * record_bytes / (config.shard_size_mb * 1e6)))
         for number in range(num_shards):
             chosen = ranked[len(ranked) * number // num_shards : len(ranked) * (number + 1) // num_shards]
-            name = f"{archive.name}-{split}.tfrecord-{number:05d}-of-{num_shards:05d}"
-            shard_rows = _make_rows(members.loc[chosen], classes)
-            tasks.append(_Task(archive, bands, groups, split, records_dir / split / name, shard_rows))
+            name = f"{source.archive.name}-{split}.tfrecord-{number:05d}-of-{num_shards:05d}"
+            shard_rows = _make_rows(members.loc[chosen], source.nomenclature[1])
+            tasks.append(ShardTask(source.archive, bands, groups, split, name, shard_rows))
     return tasks
 
 
-def _make_rows(members: pd.DataFrame, classes: Sequence[str]) -> tuple[_Row, ...]:
+def _make_rows(members: pd.DataFrame, classes: Sequence[str]) -> tuple[Row, ...]:
     multi_hot = encode_multi_hot([list(labels) for labels in members["labels"]], classes)
     return tuple(
-        _Row(str(row.Index), row.path, row.s1_path if isinstance(row.s1_path, str) else None, tuple(row.labels), hot)
+        Row(str(row.Index), row.path, row.s1_path if isinstance(row.s1_path, str) else None, tuple(row.labels), hot)
         for row, hot in zip(members.itertuples(), multi_hot, strict=True)
     )
 
 
-def _run(tasks: Sequence[_Task], num_workers: int) -> list[_Written]:
-    """Write all shards; results come back in the order of the tasks."""
-    total = sum(len(task.rows) for task in tasks)
-    if num_workers == 1 or len(tasks) < 2:
-        results = map(_write_shard, tasks)
-        return list(_track_shards(results, total))
-    # Spawned, not forked: a fork copies the threads' locks of pyarrow and GDAL in whatever state they are.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(num_workers, len(tasks)), mp_context=context) as executor:
-        return list(_track_shards(executor.map(_write_shard, tasks), total))
+def _digest_plan(source: Source, tasks: Sequence[ShardTask]) -> str:
+    """Return a digest of all that decides the bytes of the shards; `max_bad_fraction` and `verify` do not."""
+    package = Path(__file__).parents[1]
+    paths = [package / name for name in _CODE]
+    files = sorted(file for path in paths for file in (path.glob("*.py") if path.is_dir() else [path]))
+    return compute_digest(
+        source.fingerprint,
+        repr(source.archive),
+        *(f"{name} {version(name)}" for name in _LIBRARIES),
+        *(f"{file.relative_to(package)} {compute_file_digest(file)}" for file in files),
+        *(compute_digest(repr(task.bands), repr(task.groups), task.name, *_spell(task.rows)) for task in tasks),
+    )
 
 
-def _track_shards(results: Iterable[_Written], total: int) -> Iterator[_Written]:
-    """Yield the results and show the patches done."""
-    progress = track(range(total), total=total, what="converting")
-    for result in results:
-        for _ in range(result.shard.num_records + len(result.quarantined)):
-            next(progress)
-        yield result
+def _spell(rows: Sequence[Row]) -> Iterator[str | bytes]:
+    for row in rows:
+        yield repr((row.patch_id, row.path, row.s1_path, row.labels))
+        yield row.multi_hot.tobytes()
 
 
-def _write_shard(task: _Task) -> _Written:
-    """Write one shard beside and rename it; return its entry and statistics."""
-    statistics = {band.name: BandStatistics() for band in task.bands}
-    patch_rows: list[dict[str, object]] = []
-    quarantined = []
-    with replacing(task.path) as beside:
-        with beside.open("wb") as stream:
-            for row in task.rows:
-                try:
-                    values = task.archive.read_patch(row.path, row.s1_path, task.bands)
-                except PatchError as error:
-                    quarantined.append(LeftOut(row.patch_id, str(error)))
-                    continue
-                write_record(stream, _encode(row, values, task.groups))
-                patch_rows.append({"patch_id": row.patch_id, "split": task.split, **_measure(values, statistics)})
-        digest = compute_file_digest(beside)
-    return _Written(task.split, Shard(task.path.name, len(patch_rows), digest), statistics, patch_rows, quarantined)
+def _write_shards(tasks: Sequence[ShardTask], journal: Journal, config: ConvertConfig, num_workers: int | None) -> None:
+    """Write the shards that are not finished yet; read all of them back where `verify` asks for it."""
+    unfinished = [task for task in tasks if not journal.is_finished(task.name)]
+    if len(unfinished) < len(tasks):
+        num_kept = len(tasks) - len(unfinished)
+        make_logger("convert").info("convert: %d of %d shards kept", num_kept, len(tasks))
+    try:
+        _work(write_shard, "converting", unfinished, journal, num_workers)
+        if config.verify:
+            _work(verify_shard, "verifying", tasks, journal, num_workers)
+    except WorkerError as error:
+        kept = sum(journal.is_finished(task.name) for task in tasks)
+        raise WorkerError(f"{error} {kept} of {len(tasks)} shards are kept.") from error
 
 
-def _encode(row: _Row, values: dict[str, np.ndarray], groups: Sequence[BandGroup]) -> bytes:
-    features: dict[str, bytes | list[bytes] | np.ndarray] = {
-        "patch_id": row.patch_id.encode(),
-        "labels": [label.encode() for label in row.labels],
-        "multi_hot": row.multi_hot.astype(np.int64),
+def _work(
+    function: Callable[[Journal, ShardTask], int],
+    what: str,
+    tasks: Sequence[ShardTask],
+    journal: Journal,
+    num_workers: int | None,
+) -> None:
+    """Call `function` for every task; what it returns is the number of patches done."""
+    results = map_in_workers(functools.partial(function, journal), tasks, num_workers)
+    for _ in track(results, total=sum(len(task.rows) for task in tasks), what=what, count=int):
+        pass
+
+
+def _read_entries(
+    bands: Sequence[Band], tasks: Sequence[ShardTask], journal: Journal
+) -> tuple[dict[str, BandStatistics], list[Entry]]:
+    """Return the statistics, merged in the order of the shards (the same sum every time), and each shard's entry."""
+    dtypes = {band.name: str(band.dtype) for band in bands}
+    merged = {name: make_statistics(dtype) for name, dtype in dtypes.items()}
+    entries = []
+    for task in tasks:
+        entry = journal.read(task.name, dtypes)
+        for name, statistics in entry.statistics.items():
+            merged[name].merge(statistics)
+        entries.append(dataclasses.replace(entry, statistics={}))  # of a thousand shards they would fill the memory
+    return merged, entries
+
+
+def _make_manifest(
+    source: Source, bands: Sequence[Band], tasks: Sequence[ShardTask], entries: Sequence[Entry]
+) -> Manifest:
+    splits: dict[str, tuple[Shard, ...]] = dict.fromkeys(SPLITS, ())
+    for task, entry in zip(tasks, entries, strict=True):
+        splits[task.split] += (Shard(task.name, len(entry.patch_ids), entry.digest),)
+    return Manifest(
+        archive=source.archive.name,
+        nomenclature=source.nomenclature[0],
+        classes=tuple(source.nomenclature[1]),
+        bands=tuple(band.name for band in bands),
+        groups=make_groups(bands),
+        splits=splits,
+    )
+
+
+def _tabulate(bands: Sequence[Band], tasks: Sequence[ShardTask], entries: Sequence[Entry]) -> pd.DataFrame:
+    """Return one row a record: patch_id, split, digest, and mean and std of each band."""
+    stored = [name for group in make_groups(bands) for name in group.bands]
+    none = np.empty((0, len(bands)))
+    means, stds = (np.concatenate([none, *parts]) for parts in ([e.means for e in entries], [e.stds for e in entries]))
+    columns: dict[str, Sequence[str] | np.ndarray] = {
+        "patch_id": [name for entry in entries for name in entry.patch_ids],
+        "split": [task.split for task, entry in zip(tasks, entries, strict=True) for _ in entry.patch_ids],
+        "digest": [digest for entry in entries for digest in entry.pixels],
     }
-    for group in groups:
-        stacked = np.stack([values[name] for name in group.bands])
-        features[group.key] = stacked.astype(np.dtype(group.dtype).newbyteorder("<"), copy=False).tobytes()
-    return encode_example(features)
+    for band in bands:
+        place = stored.index(band.name)
+        columns |= {f"{band.name}_mean": means[:, place], f"{band.name}_std": stds[:, place]}
+    return pd.DataFrame(columns)
 
 
-def _measure(values: dict[str, np.ndarray], statistics: dict[str, BandStatistics]) -> dict[str, float]:
-    """Add a patch to the running statistics; return its own mean and standard deviation a band."""
-    row: dict[str, float] = {}
-    for name, pixels in values.items():
-        own = BandStatistics.from_values(pixels)
-        statistics[name] = statistics[name].merge(own)
-        row |= {f"{name}_mean": own.mean, f"{name}_std": own.std}
-    return row
-
-
-def _merge_train(written: Sequence[_Written], bands: Sequence[str]) -> dict[str, BandStatistics]:
-    """Return band -> statistics of the train split, merged in the order of the shards: the same sum every time."""
-    merged = {name: BandStatistics() for name in bands}
-    for result in written:
-        if result.split == "train":
-            merged = {name: merged[name].merge(result.statistics[name]) for name in bands}
-    return merged
+def _count_resampled(rows: pd.DataFrame, size_px: int) -> int:
+    """Return how many images have another size than the records; the bands of other archives fix their own."""
+    is_other = (rows["rows_px"] != size_px) | (rows["columns_px"] != size_px)
+    return int((rows["rows_px"].notna() & is_other).sum())

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from landscribe.records.codec import decode_example, iter_records
 from landscribe.records.schema import Manifest, check_subset
+from landscribe.tfrecord import decode_example, iter_records
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def _decode(manifest: Manifest, record: bytes) -> Record:
     features = decode_example(record)
     bands: dict[str, np.ndarray] = {}
     for group in manifest.groups:
-        flat = np.frombuffer(features[group.key][0], np.dtype(group.dtype).newbyteorder("<"))
+        flat = np.frombuffer(features[group.key][0], group.stored_dtype)
         stack = flat.reshape(len(group.bands), group.size_px, group.size_px)
         bands |= dict(zip(group.bands, stack, strict=True))
     return Record(

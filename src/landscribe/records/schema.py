@@ -5,10 +5,13 @@ One record is a `tf.train.Example` with the features `patch_id` (bytes), `labels
 [band, row, column], little-endian. Bands and classes are named, in order, in `manifest.json`.
 """
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from landscribe.bands import Band
 from landscribe.errors import RecordsError
@@ -26,15 +29,28 @@ class BandGroup:
     size_px: int
     bands: tuple[str, ...]
 
+    @functools.cached_property  # asked for each band of each patch, and 1 us to make
+    def stored_dtype(self) -> np.dtype:
+        """The dtype in the order of bytes of the records, little-endian."""
+        return np.dtype(self.dtype).newbyteorder("<")
+
     @property
     def num_bytes(self) -> int:
         """Bytes of one patch."""
-        return len(self.bands) * self.size_px**2 * {"uint8": 1, "uint16": 2, "float32": 4}[self.dtype]
+        return len(self.bands) * self.size_px**2 * self.stored_dtype.itemsize
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One TFRecord file: its name beside the manifest, its records and the digest of its bytes."""
+    """One TFRecord file.
+
+    Attributes:
+        name: of the file, in the folder of its split beside the manifest.
+        num_records: how many it holds.
+        digest: of its content, without a second pass over the bytes: of the digests of its records, in order;
+            the digest of a record is that of patch_id, labels, multi-hot (int64, little-endian) and of the digest of
+            its pixels (the bytes of each band group, in the manifest's order). `files.compute_digest` joins the parts.
+    """
 
     name: str
     num_records: int
@@ -70,7 +86,7 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """Digest of the whole: order of bands and classes, and every shard's bytes."""
+        """Digest of the whole: order of bands and classes, and every shard's content."""
         return compute_digest(repr(self))
 
 

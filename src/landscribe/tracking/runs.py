@@ -23,6 +23,9 @@ from landscribe.tracking.store import open_store
 _LIBRARIES = ("tensorflow", "keras", "mlflow", "dvc", "optuna", "numpy", "scikit-learn", "rasterio")
 _PARENT_TAG = "mlflow.parentRunId"
 _RESTORED_TAG = "restored_from_run"
+_TRAINING_TAG = "training_digest"
+# What was learnt from, what was measured: the folders of reports that a run's page shows beside those of `train`.
+_REPORTS = ("discover", "split", "convert", "score", "evaluate")
 
 
 @contextlib.contextmanager
@@ -42,6 +45,34 @@ def start_run(
     with mlflow.start_run(run_name=name, tags=tags, nested=nested, log_system_metrics=True) as run:
         mlflow.log_params(flatten(params))
         yield run.info.run_id
+
+
+@contextlib.contextmanager
+def start_training(
+    name: str, tags: Mapping[str, str], params: Mapping[str, Any], digest: str, run_id: str | None
+) -> Iterator[str]:
+    """Open the run of a training as `start_run` does; one that was killed goes on with the run that it had.
+
+    Args:
+        name: of the run, where it is new.
+        tags: what made it; a run that goes on takes them over.
+        params: by section.
+        digest: of all that shapes the training.
+        run_id: of the run that it had before, if it is known; else one that a kill left open is looked for.
+    """
+    open_store()
+    left_open = f"tags.{_TRAINING_TAG} = '{digest}' AND attributes.status = 'RUNNING'"
+    found = mlflow.search_runs(search_all_experiments=True, filter_string=left_open, output_format="list")
+    present = find_run(run_id) if run_id else found[0].info.run_id if found else None
+    tags = dict(tags) | {_TRAINING_TAG: digest}
+    if present is None:
+        with start_run(name, tags, params) as started:
+            yield started
+        return
+    os.environ.pop("MLFLOW_RUN_ID", None)
+    with mlflow.start_run(run_id=present, tags=tags, log_system_metrics=True):
+        mlflow.log_params(flatten(params))  # the same; a kill may have come before them
+        yield present
 
 
 @contextlib.contextmanager
@@ -129,6 +160,15 @@ def log_epoch(epoch: int, row: Mapping[str, float]) -> None:
     log_metrics({key: value for key, value in row.items() if key != "epoch"}, step=epoch)
 
 
+def log_missing_epochs(history: Iterable[Mapping[str, float]]) -> None:
+    """Log the rows of the history that the open run has not: a kill may have come between an epoch and its log."""
+    run = mlflow.active_run()
+    logged = {point.step for point in MlflowClient().get_metric_history(run.info.run_id, "loss")}
+    for row in history:
+        if row["epoch"] not in logged:
+            log_epoch(int(row["epoch"]), row)
+
+
 def add_to_run(run_id: str, metrics: Mapping[str, float], reports: Path, names: Iterable[str]) -> None:
     """Add metrics and report folders to a finished run; a run that the store has lost is left to `ensure_run`."""
     present = find_run(run_id)
@@ -151,14 +191,14 @@ def ensure_run(metrics: Mapping[str, float], reports: Path) -> str:
     """
     record = read_run_record(reports / "train/run.json")
     if run_id := find_run(record["run_id"]):
-        add_to_run(run_id, metrics, reports, ("score", "evaluate"))
+        add_to_run(run_id, metrics, reports, _REPORTS)
         return run_id
     tags = dict(record["tags"]) | {_RESTORED_TAG: record["run_id"]}
     with start_run(record["run_name"], tags, record["params"]) as run_id:
         for row in read_history(reports / "train/history.csv"):
             log_epoch(int(row["epoch"]), row)
         log_metrics(metrics)
-        for name in ("train", "score", "evaluate"):
+        for name in ("train", *_REPORTS):
             log_files(reports / name, name)
     return run_id
 

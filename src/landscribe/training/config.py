@@ -13,6 +13,36 @@ EpochLog = Callable[[int, Mapping[str, float]], None]
 """Receives (epoch from 1, row of the history) after each epoch."""
 
 
+class WeightedBceConfig(Section):
+    """Loss `weighted_bce`: 0 weighs nothing, 1 makes the positives and the negatives of a class weigh the same."""
+
+    power: float = Field(ge=0, le=1)
+
+
+class FocalConfig(Section):
+    """Loss `focal`: how fast easy decisions lose weight; the weight of positives, None for none."""
+
+    gamma: float = Field(ge=0, allow_inf_nan=False)
+    alpha: float | None = Field(gt=0, lt=1)
+
+
+class AsymmetricConfig(Section):
+    """Loss `asymmetric`: two gammas; negatives that score below the margin count nothing."""
+
+    positive_gamma: float = Field(ge=0, allow_inf_nan=False)
+    negative_gamma: float = Field(ge=0, allow_inf_nan=False)
+    margin: float = Field(ge=0, lt=1)
+
+
+class LossConfig(Section):
+    """The loss by name, and the values of each: `training.losses` has the formula. Only those of the name count."""
+
+    name: Literal["bce", "weighted_bce", "focal", "asymmetric"]
+    weighted_bce: WeightedBceConfig
+    focal: FocalConfig
+    asymmetric: AsymmetricConfig
+
+
 class TrainConfig(Section):
     """Section `train`.
 
@@ -23,10 +53,18 @@ class TrainConfig(Section):
         schedule: "cosine" to 0 over all epochs (Loshchilov and Hutter, arXiv:1608.03983) or "constant".
         warmup_epochs: epochs in which the learning rate rises linearly from 0.
         weight_decay: decoupled, AdamW alone; biases and normalisation are left out.
+        clip_norm: gradients of the global batch longer than this are shortened to it; 0: never.
+        ema_momentum: the weights that are evaluated and kept are a moving average over the steps (Polyak and Juditsky,
+            doi:10.1137/0330046), with this share of the old; 0: the weights themselves.
+        norm_batches: batches of train from which batch-normalisation statistics are computed anew before an evaluation
+            that finds them unsettled, see `training.norms`; 0: never.
         early_stopping_epochs: stop after so many epochs without a better val macro average precision; 0: never.
         keep: weights of the epoch that is best on val, or of the last: with a small val split the best of many epochs
             is best by luck, and cosine decay ends at a good one.
-        device: "auto" takes a GPU when there is one; "gpu" stops without one.
+        batch_size_patches: the global batch, over all devices together.
+        device: "auto" takes the GPUs of this host when there are any; "gpu" stops without one.
+        mixed_precision: "auto" computes in 16 bits on GPUs made for it; weights and the saved model are float32.
+        deterministic: the same section gives the same bytes on the same machine, at some cost on a GPU.
     """
 
     bands: list[str] = Field(min_length=1)
@@ -39,7 +77,11 @@ class TrainConfig(Section):
     weight_decay: float = Field(ge=0, allow_inf_nan=False)
     schedule: Literal["constant", "cosine"]
     warmup_epochs: float = Field(ge=0, allow_inf_nan=False)
+    clip_norm: float = Field(ge=0, allow_inf_nan=False)
+    ema_momentum: float = Field(ge=0, lt=1)
+    norm_batches: int = Field(ge=0)
     epochs: int = Field(ge=1)
+    loss: LossConfig
     label_smoothing: float = Field(ge=0, lt=1)
     early_stopping_epochs: int = Field(ge=0)
     keep: Literal["best", "last"]
@@ -48,6 +90,8 @@ class TrainConfig(Section):
     augmentation: AugmentationConfig
     seed: int = Field(ge=0, lt=2**31)
     device: Literal["auto", "cpu", "gpu"]
+    mixed_precision: Literal["auto", "on", "off"]
+    deterministic: bool
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -2,28 +2,63 @@
 
 from typing import Any
 
-from landscribe.backend import keras
+import numpy as np
+
+from landscribe.backend import keras, tf
 from landscribe.training.config import TrainConfig
 
 
 def build_optimizer(config: TrainConfig, model: Any, steps_per_epoch: int) -> Any:
     """Return a Keras optimizer, built for the model's weights."""
     rate = build_schedule(config, steps_per_epoch)
+    options: dict[str, Any] = {"use_ema": True, "ema_momentum": config.ema_momentum} if config.ema_momentum else {}
+    kind = getattr(keras.optimizers, config.optimizer)
+    if config.clip_norm:
+        kind = type(config.optimizer, (_ClippingGlobally, kind), {})
+        options["global_clipnorm"] = config.clip_norm
     match config.optimizer:
         case "AdamW":
-            optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+            optimizer = kind(rate, weight_decay=config.weight_decay, **options)
             # Decay pulls weights towards 0; scales and biases have no reason to go there.
             kept = [weight for weight in model.trainable_variables if len(weight.shape) < 2]
             optimizer.exclude_from_weight_decay(var_list=kept)
-        case "Adam":
-            optimizer = keras.optimizers.Adam(rate)
-        case "RMSprop":
-            optimizer = keras.optimizers.RMSprop(rate)
         case "SGD":
-            optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+            optimizer = kind(rate, momentum=0.9, nesterov=True, **options)
+        case _:
+            optimizer = kind(rate, **options)
     # Built before `fit`: Keras traces the train function twice otherwise (13 s instead of 8 s for MobileNetV2).
     optimizer.build(model.trainable_variables)
     return optimizer
+
+
+def read_weights(model: Any, averaged: bool) -> list[np.ndarray]:
+    """Return the weights of a compiled model in their order; with `averaged` those that learn as moving averages.
+
+    Args:
+        model: Keras model whose optimizer keeps averages where they are asked for.
+        averaged: the optimizer keeps averages.
+    """
+    if not averaged:
+        return [weight.numpy() for weight in model.weights]
+    trainable = model.trainable_variables
+    raw = [weight.numpy() for weight in trainable]
+    model.optimizer.finalize_variable_values(trainable)  # Keras' own way to the averages
+    weights = [weight.numpy() for weight in model.weights]
+    for weight, value in zip(trainable, raw, strict=True):
+        weight.assign(value)
+    return weights
+
+
+class _ClippingGlobally:
+    """Clips the gradient of the global batch: Keras clips the share of each replica before it adds them up."""
+
+    def _clip_gradients(self, grads: Any) -> Any:
+        replica = tf.distribute.get_replica_context()
+        if replica is None or replica.num_replicas_in_sync == 1:
+            return super()._clip_gradients(grads)  # type: ignore[misc]
+        whole = replica.all_reduce(tf.distribute.ReduceOp.SUM, grads)
+        clipped = super()._clip_gradients(whole)  # type: ignore[misc]
+        return [gradient / replica.num_replicas_in_sync for gradient in clipped]  # Keras adds them up again
 
 
 def build_schedule(config: TrainConfig, steps_per_epoch: int) -> Any:

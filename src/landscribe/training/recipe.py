@@ -9,17 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from landscribe.backend import keras
-from landscribe.devices import choose_device
+from landscribe.backend import keras, tf
+from landscribe.devices import choose_device, choose_precision, make_strategy
 from landscribe.evaluation.average_precision import compute_macro_ap
 from landscribe.inference.predictor import predict_scores
 from landscribe.models.card import ModelCard
 from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
+from landscribe.pipeline.config import ONLY_REPLICA
 from landscribe.pipeline.dataset import make_eval_dataset, make_train_dataset, steps_per_epoch
 from landscribe.records.schema import Manifest, check_not_empty, check_subset
 from landscribe.training.config import EpochLog, TrainConfig
-from landscribe.training.fit import DivergedError, FitResult, fit
+from landscribe.training.fit import DivergedError, FitResult, Task, fit
+from landscribe.training.losses import build_loss
+from landscribe.training.norms import synchronise_norms
+from landscribe.training.state import TrainState
 
 
 def fit_classifier(
@@ -28,6 +32,7 @@ def fit_classifier(
     statistics: Mapping[str, Mapping[str, float]],
     config: TrainConfig,
     log_epoch: EpochLog,
+    state: TrainState | None = None,
 ) -> tuple[Any, FitResult]:
     """Return the classifier with the weights that `config.keep` names, and how it got there.
 
@@ -37,20 +42,17 @@ def fit_classifier(
         statistics: band -> mean and std of the train split.
         config: section `train`.
         log_epoch: receives every epoch's row.
+        state: where to go on from after a kill; None starts afresh and writes nothing.
 
     Raises:
         TrainingError: the backbone does not fit; `DivergedError`: the learning rate is too high.
         RecordsError: a band is not stored.
     """
     keras.backend.clear_session()  # layer names count up in a process; the same training must give the same bytes
-    keras.utils.set_random_seed(config.seed)
-    model = build_classifier(_make_spec(manifest, statistics, config))
-    steps = steps_per_epoch(manifest, config.batch_size_patches)
-    batches = make_train_dataset(
-        manifest, records_dir, config.bands, config.pipeline, seed=config.seed, first_epoch=0, epochs=config.epochs
-    )
-    val = make_eval_dataset(manifest, records_dir, "val", config.bands, config.batch_size_patches)
-    return model, fit(model, batches, steps, lambda fitted: _evaluate(fitted, val, config), config, log_epoch)
+    spec = _make_spec(manifest, statistics, config)
+    evaluated = build_classifier(spec)
+    trained = _build_trained(spec, config)
+    return evaluated, fit(trained, evaluated, _make_task(manifest, records_dir, config), config, log_epoch, state)
 
 
 def make_card(manifest: Manifest, config: TrainConfig) -> ModelCard:
@@ -75,7 +77,10 @@ def prepare(manifest: Manifest, config: TrainConfig) -> str:
     check_subset(config.bands, manifest, "train.bands")
     check_not_empty(manifest, "train")
     check_not_empty(manifest, "val")
-    return choose_device(config.device)
+    device = choose_device(config.device)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return device
 
 
 def _make_spec(
@@ -93,6 +98,64 @@ def _make_spec(
         trainable_backbone=config.trainable_backbone,
         dropout=config.dropout,
     )
+
+
+def _build_trained(spec: ClassifierSpec, config: TrainConfig) -> Any:
+    """Return the classifier that learns: on all chosen devices, in the precision chosen, from the seed."""
+    strategy = make_strategy(config.batch_size_patches)
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(choose_precision(config.mixed_precision))
+    try:
+        with strategy.scope():
+            model = build_classifier(spec)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    if strategy.num_replicas_in_sync > 1:
+        synchronise_norms(model)
+    return model
+
+
+def _make_task(manifest: Manifest, records_dir: Path, config: TrainConfig) -> Task:
+    """Return the batches of train, the evaluation on val and the loss."""
+    size = config.batch_size_patches
+    steps = steps_per_epoch(manifest, size)
+
+    def make_batches(first_epoch: int) -> Any:
+        return make_train_dataset(
+            manifest,
+            records_dir,
+            config.bands,
+            config.pipeline,
+            seed=config.seed,
+            first_step=first_epoch * steps,
+            epochs=config.epochs,
+            replica=ONLY_REPLICA,  # Keras shares its batches out among the devices of this host
+        )
+
+    val = make_eval_dataset(manifest, records_dir, "val", config.bands, size)
+    # In stored order, which `convert` shuffled: the first batches are a sample of the split, and cost no shuffling.
+    train = make_eval_dataset(manifest, records_dir, "train", config.bands, size)
+    return Task(
+        make_batches=make_batches,
+        steps=steps,
+        loss=build_loss(config, _count_positives(manifest, records_dir, config), manifest.num_records("train")),
+        evaluate=lambda model: _evaluate(model, val, config),
+        norm_batches=train.take(config.norm_batches).map(lambda _, values, __: values),
+    )
+
+
+def _count_positives(manifest: Manifest, records_dir: Path, config: TrainConfig) -> np.ndarray:
+    """Return the train patches with each class, int64 [class], or zeros where the loss does not ask for them.
+
+    One pass over the records of train, of which the smallest band is decoded.
+    """
+    counts = np.zeros(len(manifest.classes), np.int64)
+    if config.loss.name != "weighted_bce":
+        return counts
+    smallest = min(manifest.bands, key=lambda band: manifest.group_of(band).num_bytes)
+    for _, _, multi_hot in make_eval_dataset(manifest, records_dir, "train", [smallest], config.batch_size_patches):
+        counts += multi_hot.numpy().astype(np.int64).sum(axis=0)
+    return counts
 
 
 def _evaluate(model: Any, batches: Any, config: TrainConfig) -> dict[str, float]:

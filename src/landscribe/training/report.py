@@ -14,9 +14,10 @@ def write_train_report(folder: Path, history: Sequence[Mapping[str, float]]) -> 
 
     Args:
         folder: receives the files.
-        history: one row an epoch, as `fit.FitResult.history`.
+        history: one row an epoch, as `fit.FitResult.history`; its seconds are left out, as no two runs share them.
     """
-    write_history(folder / "history.csv", history)
+    rows = [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+    write_history(folder / "history.csv", rows)
     series = {name: [row[name] for row in history] for name in ("loss", "val_loss", "val_macro_ap")}
     draw_lines(folder / "learning_curves.png", "Learning curves", [row["epoch"] for row in history], series, "epoch")
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import optuna
 
-from landscribe.files import compute_digest
 from landscribe.params import find_scratch
 from landscribe.progress import make_logger
 from landscribe.records.schema import Manifest, read_manifest
@@ -16,10 +15,8 @@ from landscribe.statistics import read_statistics
 from landscribe.tracking import runs
 from landscribe.training.config import TrainConfig
 from landscribe.training.fit import DivergedError
+from landscribe.training.identity import identify
 from landscribe.training.recipe import fit_classifier, prepare
-
-_HERE = Path(__file__).parents[1]
-_SHAPING_CODE = ("models", "pipeline", "training")
 
 
 def search_best(
@@ -71,10 +68,10 @@ def search_best(
 
 
 def _identify(config: SearchConfig, train: TrainConfig, manifest: Manifest) -> str:
-    """Return the digest of all that shapes a trial, code included; the number of trials does not."""
-    shaping = (config.model_dump(exclude={"trials"}), train.model_dump(exclude={"epochs", "device"}))
-    code = [path.read_bytes() for package in _SHAPING_CODE for path in sorted((_HERE / package).glob("*.py"))]
-    return compute_digest(repr(shaping), manifest.digest, *code)
+    """Return the digest of all that shapes a trial; the number of trials does not."""
+    return identify(
+        config.model_dump(exclude={"trials"}), train.model_dump(exclude={"epochs", "device"}), manifest.digest
+    )
 
 
 def _shorten(train: TrainConfig, epochs: int, choice: Choice) -> TrainConfig:

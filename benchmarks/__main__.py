@@ -1,0 +1,60 @@
+"""`python -m benchmarks [case ...]`: run the cases, print their figures."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from benchmarks import Figure
+
+CASES = (
+    "conversion",
+    "conversion_growth",
+    "determinism",
+    "discover_v1",
+    "evaluate",
+    "fingerprint",
+    "index_v2",
+    "pipeline",
+    "split",
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the named cases, all without a name; return 1 if a target was missed, 2 for a name that is no case."""
+    unknown = [name for name in arguments if name not in CASES]
+    if unknown:
+        sys.stderr.write(f"error: expected cases out of {', '.join(CASES)}; received {', '.join(unknown)}\n")
+        return 2
+    missed = False
+    for case in arguments or CASES:
+        try:
+            module = importlib.import_module(f"benchmarks.{case}")
+        except ModuleNotFoundError as error:
+            sys.stdout.write(f"{case}: cannot run: {error}\n")
+            continue
+        for figure in module.run():
+            missed |= not is_met(figure)
+            sys.stdout.write(f"{format_figure(figure)}\n")
+            sys.stdout.flush()
+    return int(missed)
+
+
+def is_met(figure: Figure) -> bool:
+    """Return whether the target is met: a rate is a least, everything else a most."""
+    if figure.target is None:
+        return True
+    return figure.value >= figure.target if figure.unit.endswith("/s") else figure.value <= figure.target
+
+
+def format_figure(figure: Figure) -> str:
+    """Return one line: the figure, its ratio to the reference, the target."""
+    line = f"{figure.name}: {figure.value:,.6g} {figure.unit}, {figure.ratio:.3g} x the reference"
+    line += f" ({figure.reference:,.6g} {figure.unit})"
+    if figure.target is not None:
+        bound = "at least" if figure.unit.endswith("/s") else "at most"
+        line += f"; target {bound} {figure.target:,.6g} {figure.unit}: {'met' if is_met(figure) else 'MISSED'}"
+    return line
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

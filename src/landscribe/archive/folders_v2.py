@@ -1,0 +1,79 @@
+"""The trees of BigEarthNet v2 on disk: folders of tiles or scenes, patch folders in them. One scan a folder."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from landscribe.archive.folders import scan_folder
+from landscribe.errors import ArchiveError
+from landscribe.patch import S1_SCENE, V2_GRANULE, is_s2_name
+from landscribe.progress import track
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One of the three folders that the archive is published as.
+
+    Attributes:
+        key: key of section `archive` that names it.
+        published: its name as published.
+        outer: pattern of the names of the folders in it.
+        example: such a name.
+    """
+
+    key: str
+    published: str
+    outer: str
+    example: str
+
+
+S2_TREE = Tree("root", "BigEarthNet-S2", V2_GRANULE, "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP")
+S1_TREE = Tree("s1_root", "BigEarthNet-S1", S1_SCENE, "S1A_IW_GRDH_1SDV_20170613T165043")
+MAPS_TREE = Tree("maps_root", "Reference_Maps", V2_GRANULE, S2_TREE.example)
+
+
+def list_folders(root: Path, tree: Tree) -> tuple[list[str], int]:
+    """Return `<tile or scene>/<patch>` of every patch folder, in no order, and how many other things lie there.
+
+    Raises:
+        ArchiveError: the folder is absent, cannot be listed or holds no patch folder.
+    """
+    names, num_others = _scan(root, tree)
+    outer = [name for name in names if re.fullmatch(tree.outer, name)]
+    num_others += len(names) - len(outer)
+    folders = []
+    for name in track(outer, total=len(outer), what="listing folders", unit="folders"):
+        inner, strays = _scan(root / name, tree)
+        folders += [f"{name}/{patch}" for patch in inner]
+        num_others += strays
+    if not folders:
+        raise ArchiveError(
+            f"archive folder {root}: expected folders like {tree.example} with patch folders in them; found none."
+            f"{_make_hint(root, tree, names)}"
+        )
+    return folders, num_others
+
+
+def _scan(folder: Path, tree: Tree) -> tuple[list[str], int]:
+    """Return the sub-folders of a folder and how many other things lie in it."""
+    found = scan_folder(folder, tree.key)
+    # A name of other than ASCII letters is no patch of ours, and may not even be text.
+    names = [name for name, is_folder in found if is_folder and name.isascii()]
+    return names, len(found) - len(names)
+
+
+def _make_hint(root: Path, tree: Tree, names: Iterable[str]) -> str:
+    """Return what the user may have meant, from what lies at the root and above it."""
+    names = list(names)
+    if tree.published in names:
+        return f" Did you mean {root / tree.published}?"
+    for folder in (root, root.parent):
+        if re.fullmatch(tree.outer, folder.name):
+            return f" Did you mean {folder.parent}?"
+    for other in (S2_TREE, S1_TREE):
+        if other.outer != tree.outer and any(re.fullmatch(other.outer, name) for name in names):
+            return f" It holds folders of {other.published}: name it as archive.{other.key}."
+    if any(map(is_s2_name, names)):
+        return " It holds patches of BigEarthNet v1: set archive.layout to bigearthnet-v1."
+    return ""

@@ -1,0 +1,14 @@
+"""What rasterio raises for damaged files, and its words in one line."""
+
+from pathlib import Path
+
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
+
+# GDAL's own errors pass through some of rasterio's attributes as they are.
+UNREADABLE = (OSError, ValueError, RasterioError, CPLE_BaseError)
+
+
+def explain(error: BaseException, path: Path) -> str:
+    """Return the words of an error in one line, without the folders of this machine."""
+    return " ".join(str(error).replace(str(path), path.name).split())

@@ -1,0 +1,179 @@
+"""The JSON of BigEarthNet v1 / MM patches, a chunk of patches at a time.
+
+It is read by worker processes: this module imports nothing that takes time to start, and returns columns of plain
+values. What a JSON may hold: https://bigearth.net and docs/archive_quirks.md.
+"""
+
+import json
+import math
+import os
+import re
+import reprlib
+import stat
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from landscribe.errors import PatchError
+from landscribe.patch import is_s1_name, parse_patch_name, parse_s1_tile
+
+_TILE = re.compile(r"_T([0-9]{2}[A-Z]{3})_")
+_UTM_ZONE = re.compile(r"WGS 84 / UTM zone ([1-9]|[1-5][0-9]|60)([NS])\b")
+_MAX_BYTES = 1_000_000  # a JSON of the archive has about 1,000
+_UTM_EPSG = {"N": 32600, "S": 32700}  # plus the zone: https://epsg.io/32633
+
+
+@dataclass(frozen=True)
+class MetadataTask:
+    """Patches whose JSON is to be read.
+
+    Attributes:
+        root: folder of the patch folders.
+        names: patch folders of one sensor.
+        needs_labels: labels that are no list of strings make a patch bad; else they are null.
+    """
+
+    root: str
+    names: tuple[str, ...]
+    needs_labels: bool
+
+
+@dataclass(frozen=True)
+class MetadataChunk:
+    """What the JSON of some patches says.
+
+    Attributes:
+        num_patches: how many were looked at.
+        columns: one for each of `FIELDS`: values of the readable patches, in the order of the names.
+        bad: (name, reason) of the others.
+    """
+
+    num_patches: int
+    columns: list[tuple[Any, ...]]
+    bad: list[tuple[str, str]]
+
+
+# name: the folder. patch_id: the Sentinel-2 patch that it is, or whose twin it is. label_set: the labels as one string,
+# equal where two patches have the same ones. The last three are quirks.
+FIELDS = (
+    *("name", "patch_id", "labels", "label_set", "granule", "tile", "column", "row"),
+    *("acquired_at", "epsg", "ulx_m", "uly_m"),
+    *("hour-without-leading-zero", "s1-lly-key", "s1-acquisition-time-key"),
+)
+
+
+def read_metadata(task: MetadataTask) -> MetadataChunk:
+    """Read the JSON of each patch; bad ones are told with a reason that names no folder of this machine."""
+    rows, bad = [], []
+    for name in task.names:
+        try:
+            rows.append(_parse(name, _read_json(Path(task.root, name, f"{name}_labels_metadata.json")), task))
+        except PatchError as error:
+            bad.append((name, str(error)))
+    columns = list(zip(*rows, strict=True)) or [()] * len(FIELDS)
+    return MetadataChunk(len(task.names), columns, bad)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        metadata = json.loads(_read_bytes(path))
+    except OSError as error:
+        raise PatchError(f"{path.name} is unreadable: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise PatchError(f"{path.name} is not JSON: {error}") from error
+    if not isinstance(metadata, dict):
+        raise PatchError(f"{path.name}: expected a JSON object; received {type(metadata).__name__}")
+    return metadata
+
+
+def _read_bytes(path: Path) -> bytes:
+    """Return the content of a regular file of a believable size; a pipe or a device would never end."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(handle, "rb") as stream:  # noqa: PTH123
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
+            raise PatchError(f"{path.name}: expected a file of at most {_MAX_BYTES:,} bytes")
+        return stream.read()
+
+
+def _parse(name: str, metadata: dict[str, Any], task: MetadataTask) -> tuple[Any, ...]:
+    """Return the values of `FIELDS`."""
+    patch_id = _parse_twin(metadata) if is_s1_name(name) else name
+    parsed = parse_patch_name(patch_id)
+    try:
+        labels = _parse_labels(metadata.get("labels"))
+    except PatchError:
+        if task.needs_labels:
+            raise
+        labels = None
+    corner = metadata.get("coordinates")
+    corner = corner if isinstance(corner, dict) else {}
+    # fmt: off
+    return (
+        name, patch_id, labels, None if labels is None else "\n".join(sorted(set(labels))),
+        parsed.granule, parse_s1_tile(name) or _parse_tile(metadata.get("tile_source")), parsed.column, parsed.row,
+        _parse_time(metadata.get("acquisition_date") or metadata.get("acquisition_time")),
+        _parse_epsg(metadata.get("projection")), _parse_metres(corner.get("ulx")), _parse_metres(corner.get("uly")),
+        parsed.short_clock, "lly" in corner, "acquisition_time" in metadata,
+    )
+    # fmt: on
+
+
+def _parse_twin(metadata: dict[str, Any]) -> str:
+    """Return the Sentinel-2 patch that a Sentinel-1 JSON names: a key, never a path."""
+    twin = metadata.get("corresponding_s2_patch")
+    if not isinstance(twin, str):
+        raise PatchError(f"metadata: expected corresponding_s2_patch as str; received {reprlib.repr(twin)}")
+    try:
+        parse_patch_name(twin)
+    except PatchError as error:
+        raise PatchError(
+            "metadata: expected corresponding_s2_patch as a patch name like S2A_MSIL2A_20170613T101031_87_48;"
+            f" received {reprlib.repr(twin)}"
+        ) from error
+    return twin
+
+
+def _parse_labels(labels: Any) -> list[str]:
+    if not isinstance(labels, list):
+        raise PatchError(f"metadata: expected labels as list; received {reprlib.repr(labels)}")
+    if not all(isinstance(label, str) for label in labels):
+        raise PatchError(f"metadata: expected labels as strings; received {reprlib.repr(labels)}")
+    try:
+        "".join(labels).encode()
+    except UnicodeEncodeError as error:  # "\\ud800" is JSON, but half a character
+        raise PatchError(f"metadata: expected labels as text; received {reprlib.repr(labels)}") from error
+    return labels
+
+
+def _parse_tile(tile_source: Any) -> str | None:
+    """Return the MGRS tile in the name of a Sentinel-2 product, e.g. "33UUP"; None where there is none."""
+    found = _TILE.search(tile_source) if isinstance(tile_source, str) else None
+    return found[1] if found else None
+
+
+def _parse_time(text: Any) -> str | None:
+    """Return ISO 8601 with a `T`; None for what is no time."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return datetime.fromisoformat(text).isoformat()
+    except ValueError:
+        return None
+
+
+def _parse_epsg(projection: Any) -> int | None:
+    """Return the EPSG code of a UTM projection in WKT, e.g. 32633; None for another."""
+    found = _UTM_ZONE.search(projection) if isinstance(projection, str) else None
+    return _UTM_EPSG[found[2]] + int(found[1]) if found else None
+
+
+def _parse_metres(value: Any) -> float | None:
+    """Return a finite number; None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # an integer beyond any float
+        return None

@@ -1,0 +1,69 @@
+"""Reference maps of BigEarthNet v2: a CORINE land cover code a pixel, 0 where there is none."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from landscribe.archive.raster import read_band
+from landscribe.bands import Band
+from landscribe.errors import PatchError
+from landscribe.nomenclature import BEN_19_CODES, CLC_CODES
+from landscribe.progress import track
+from landscribe.workers import map_in_workers
+
+MAP_BAND = Band(name="reference_map", resolution_m=10, size_px=120, dtype="uint16")
+_CHUNK_PATCHES = 1000  # a few workers start in the time that one reads so many maps
+
+_CLC_NAMES = {code: name for name, code in CLC_CODES.items()}
+_BEN_19_NAMES = {code: name for name, codes in BEN_19_CODES.items() for code in codes}
+
+Codes = tuple[int, ...]
+
+
+def read_maps(maps_root: Path, paths: Sequence[str]) -> list[Codes | str]:
+    """Return for each patch the CLC level 3 codes that its map holds, sorted, or why there are none.
+
+    Args:
+        maps_root: folder Reference_Maps.
+        paths: `<tile folder>/<patch>` of each patch.
+    """
+    chunks = [paths[start : start + _CHUNK_PATCHES] for start in range(0, len(paths), _CHUNK_PATCHES)]
+    results = map_in_workers(functools.partial(_read_chunk, maps_root), chunks)
+    tracked: Iterator[Sequence[Codes | str]] = track(
+        results, total=len(paths), what="reading reference maps", count=len
+    )
+    return list(chain.from_iterable(tracked))
+
+
+def _read_chunk(maps_root: Path, paths: Sequence[str]) -> list[Codes | str]:
+    found: list[Codes | str] = []
+    for path in paths:
+        try:
+            found.append(_read_codes(maps_root / path))
+        except PatchError as error:
+            found.append(str(error))
+    return found
+
+
+def _read_codes(folder: Path) -> Codes:
+    values = read_band(folder / f"{folder.name}_{MAP_BAND.name}.tif", MAP_BAND)
+    codes = tuple(np.flatnonzero(np.bincount(values.ravel())).tolist())
+    known = tuple(code for code in codes if code)
+    unknown = [str(code) for code in known if code not in _CLC_NAMES]
+    if unknown or not known:
+        received = f"received {', '.join(unknown)}" if unknown else "the map holds none"
+        raise PatchError(f"reference map: expected the CLC codes 111 to 523 that BigEarthNet uses; {received}")
+    return known
+
+
+def name_clc_classes(codes: Codes) -> list[str]:
+    """Return the names of the CLC classes, in the order of the codes."""
+    return [_CLC_NAMES[code] for code in codes]
+
+
+def name_ben_19_classes(codes: Codes) -> set[str]:
+    """Return the names of the classes of BEN-19 that the codes map to; some codes map to none."""
+    return {_BEN_19_NAMES[code] for code in codes if code in _BEN_19_NAMES}

@@ -1,0 +1,6 @@
+"""Who trains, who validates, who tests: a function of the index and params, not of the order of files.
+
+`strategies.make_splits` picks one of four ways to an `Assignment`: `random`, `official` (the authors' lists),
+`stratified` (each class keeps its share) and `spatial` (no neighbours across splits). Whatever is drawn is drawn by
+`ranking.rank_by_digest`: by salted digests of names, the same on every machine and with every library version.
+"""

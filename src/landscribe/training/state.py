@@ -1,0 +1,113 @@
+"""What a training that is killed leaves behind: after each epoch, all that the next one depends on.
+
+DVC deletes the outputs of a stage before it runs, so the state lies in a scratch folder of its own, one for each
+training (`<scratch>/<digest of all that shapes it>`). A snapshot is one file that is whole or absent; it replaces the
+one of the epoch before. The run's id stands beside it, so that the same MLflow run goes on.
+
+A state stays until `make repro` is through, for DVC may be killed while it takes the model into its cache. Without a
+run under way it may be deleted at any time.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from landscribe.errors import TrainingError
+from landscribe.files import replacing, take_lock
+
+_LOCK, _SNAPSHOT, _RUN = "lock", "snapshot.npz", "run_id"
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A training after an epoch.
+
+    Attributes:
+        variables: of model and optimizer in their order: weights, statistics, dropout seeds, moments, averages, step.
+        kept_weights: of the evaluated model after the epoch that `train.keep` names so far.
+        history: rows of the epochs so far, as `fit.FitResult.history`.
+    """
+
+    variables: Sequence[np.ndarray]
+    kept_weights: Sequence[np.ndarray]
+    history: Sequence[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class TrainState:
+    """The folder of one training."""
+
+    folder: Path
+
+    def read(self) -> Snapshot | None:
+        """Return the snapshot; None where it is absent or damaged."""
+        try:
+            with (self.folder / _SNAPSHOT).open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+                history = json.loads(str(arrays["history"]))
+                return Snapshot(_take(arrays, "variable"), _take(arrays, "kept"), history)
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+            return None
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Replace the snapshot."""
+        arrays = {f"variable {number}": value for number, value in enumerate(snapshot.variables)}
+        arrays |= {f"kept {number}": value for number, value in enumerate(snapshot.kept_weights)}
+        with replacing(self.folder / _SNAPSHOT) as beside, beside.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, history=np.array(json.dumps(list(snapshot.history))), **arrays)
+
+    def read_run_id(self) -> str | None:
+        """Return the id of the training's run; None before it has one."""
+        path = self.folder / _RUN
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
+    def write_run_id(self, run_id: str) -> None:
+        """Keep the id of the training's run."""
+        with replacing(self.folder / _RUN) as beside:
+            beside.write_text(run_id, encoding="utf-8")
+
+
+def _take(arrays: np.lib.npyio.NpzFile, kind: str) -> list[np.ndarray]:
+    """Return the arrays of a kind in their order."""
+    return [arrays[f"{kind} {number}"] for number in range(sum(name.startswith(f"{kind} ") for name in arrays.files))]
+
+
+@contextlib.contextmanager
+def open_state(scratch_dir: Path, digest: str) -> Iterator[TrainState]:
+    """Yield the state of a training, for this process alone; half-written files are removed.
+
+    Args:
+        scratch_dir: folder of all states.
+        digest: of all that shapes the training.
+
+    Raises:
+        TrainingError: another process is at the same training.
+    """
+    folder = scratch_dir / digest
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("a+", encoding="utf-8") as stream:
+        if not take_lock(stream.fileno()):
+            stream.seek(0)
+            raise TrainingError(
+                f"process {stream.read().strip()} is at this training; wait until it is done, or end it, and run the"
+                " same command again."
+            )
+        os.ftruncate(stream.fileno(), 0)
+        os.write(stream.fileno(), f"{os.getpid()}\n".encode())
+        for half in folder.glob(".*"):
+            half.unlink(missing_ok=True)
+        yield TrainState(folder)
+
+
+def remove_states(scratch_dir: Path) -> None:
+    """Remove the states of all trainings that no process is at, once DVC holds their models."""
+    for lock in scratch_dir.glob(f"*/{_LOCK}"):
+        with lock.open("a+", encoding="utf-8") as stream:
+            if take_lock(stream.fileno()):
+                shutil.rmtree(lock.parent)

@@ -1,0 +1,19 @@
+"""What the tests of several readers share."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from landscribe.patch import S1_FOLDER, S2_FOLDER
+from tests.archive.v1_folders import list_patches, open_pairs
+
+
+@pytest.fixture
+def pairs(demo_root: Path, tmp_path: Path) -> Path:
+    """Six pairs of the synthetic archive, two of each granule, to be damaged."""
+    found = sorted(list_patches(open_pairs(demo_root)), key=lambda patch: (patch["granule"], patch["patch_id"]))
+    for patch in [patch for number, patch in enumerate(found) if number % 20 < 2]:
+        for folder, path in ((S2_FOLDER, patch["path"]), (S1_FOLDER, patch["s1_path"])):
+            shutil.copytree(demo_root / folder / path, tmp_path / folder / path)
+    return tmp_path

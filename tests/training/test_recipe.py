@@ -1,0 +1,66 @@
+"""Two devices learn what one learns from the same global batch; the same params give the same bytes."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+
+from tests.closure import ROOT
+from tests.model_fixtures import TinyRecords, make_plain_environment, make_train_config
+
+pytest_plugins = ["tests.model_fixtures"]
+
+# A process of its own: devices are divided before TensorFlow starts.
+CODE = """
+import json, sys
+from pathlib import Path
+from landscribe.backend import keras, tf
+(cpu,) = tf.config.list_physical_devices("CPU")
+num_devices, records_dir, statistics_path, config = json.loads(sys.argv[1])
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * num_devices)
+from landscribe.files import compute_digest
+from landscribe.records.schema import read_manifest
+from landscribe.statistics import read_statistics
+from landscribe.training.config import TrainConfig
+from landscribe.training.recipe import fit_classifier, prepare
+config = TrainConfig.model_validate(config)
+manifest = read_manifest(Path(records_dir) / "manifest.json")
+prepare(manifest, config)
+statistics = read_statistics(Path(statistics_path))
+model, result = fit_classifier(manifest, Path(records_dir), statistics, config, lambda epoch, row: None)
+digest = compute_digest(*(weight.tobytes() for weight in model.get_weights()))
+print(json.dumps([result.history, digest, sorted({layer.dtype_policy.name for layer in model.layers})]))
+"""
+
+
+def train(records: TinyRecords, num_devices: int, **changed: Any) -> tuple[list[dict[str, float]], str, list[str]]:
+    """Return history, digest of the weights and dtype policies of a training on so many logical devices."""
+    config = make_train_config(**{"epochs": 2, "dropout": 0.0, "learning_rate": 0.02} | changed)
+    words = json.dumps([num_devices, str(records.folder), str(records.statistics_path), config.model_dump()])
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, words], cwd=ROOT, env=make_plain_environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    history, digest, policies = json.loads(done.stdout.splitlines()[-1])
+    return history, digest, policies
+
+
+def test_two_devices_learn_what_one_learns(records: TinyRecords) -> None:
+    changed = {"clip_norm": 0.05, "ema_momentum": 0.5}  # both depend on the global batch
+    (one, _, _), (two, _, _) = (train(records, number, **changed) for number in (1, 2))
+    for name in ("loss", "val_loss"):
+        np.testing.assert_allclose([row[name] for row in two], [row[name] for row in one], rtol=0, atol=1e-3)
+
+
+def test_the_same_params_give_the_same_bytes_and_16_bits_others(records: TinyRecords) -> None:
+    augmentation = {"dihedral": True, "shift_fraction": 0.1, "mixup_alpha": 0.2}
+    changed = {"deterministic": True, "dropout": 0.2, "augmentation": augmentation}
+    (first, digest, _), (second, same, _) = (train(records, 1, **changed) for _ in range(2))
+    assert [row | {"seconds": 0} for row in first] == [row | {"seconds": 0} for row in second]
+    assert digest == same
+    mixed, other, policies = train(records, 1, mixed_precision="on", **changed)
+    assert digest != other
+    assert policies == ["float32"]
+    np.testing.assert_allclose([row["loss"] for row in mixed], [row["loss"] for row in first], atol=0.02)
