@@ -228,7 +228,7 @@ class Deadly(BigEarthNetV1):
         assert self.root is not None
         fuse = self.root.parent / "fuse"
         if multiprocessing.parent_process() and fuse.exists():
-            fuse.unlink()
+            fuse.unlink(missing_ok=True)  # two workers may see it
             os.kill(os.getpid(), signal.SIGKILL)
         return super().read_patch(*rest)
 
