@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.other_readers import SIZE_PX, Statistics, TiffSequence, make_official_dataset, write_official_records
 from landscribe.backend import keras, tf
 from landscribe.models.preprocess import BandInput, build_features, build_inputs
-from landscribe.pipeline.config import ONLY_REPLICA, AugmentationConfig, PipelineConfig, Replica
+from landscribe.pipeline.config import NO_AUGMENTATION, ONLY_REPLICA, AugmentationConfig, PipelineConfig, Replica
 from landscribe.pipeline.dataset import make_train_dataset
 from landscribe.records.reader import iter_split
 from landscribe.records.schema import Manifest, read_manifest
@@ -22,7 +22,6 @@ BUFFER_PATCHES = 256  # an eighth of the patches: of an archive the buffer, 2,00
 _NUM_REPLICAS = 4
 _EPOCHS = 4  # in a pass of ours: tf.data needs a few tenths of a second to find how many batches to make at a time
 _NUM_OPENED_BATCHES = 3  # of the Sequence in each pass: it takes 20 times as long
-_OFF = AugmentationConfig(dihedral=False, shift_fraction=0.0, mixup_alpha=0.0)
 
 
 def main(folder: Path, num_passes: int) -> None:
@@ -45,13 +44,16 @@ def _make_ways(folder: Path, manifest: Manifest) -> dict[str, tuple[Iterable[Any
     official = folder / "official.tfrecord"
     write_official_records(iter_split(manifest, folder / "records", "train"), official)
     sizes = (BATCH_SIZE_PATCHES, BUFFER_PATCHES)
-    native = _read_native(folder, manifest, _OFF, ONLY_REPLICA)
+    native = _read_native(folder, manifest, NO_AUGMENTATION, ONLY_REPLICA)
     opened = sorted((folder / "S2").iterdir())[: _NUM_OPENED_BATCHES * BATCH_SIZE_PATCHES]
     return {
         "official": (make_official_dataset(official, numbers, sizes, with_coarse=False), 1),
         "native": (native, 1),
-        "augmented": (_read_native(folder, manifest, _OFF.model_copy(update={"dihedral": True}), ONLY_REPLICA), 1),
-        "replica": (_read_native(folder, manifest, _OFF, Replica(0, _NUM_REPLICAS)), _NUM_REPLICAS),
+        "augmented": (
+            _read_native(folder, manifest, NO_AUGMENTATION.model_copy(update={"dihedral": True}), ONLY_REPLICA),
+            1,
+        ),
+        "replica": (_read_native(folder, manifest, NO_AUGMENTATION, Replica(0, _NUM_REPLICAS)), _NUM_REPLICAS),
         "official, 12 bands": (make_official_dataset(official, numbers, sizes, with_coarse=True), 1),
         "resampled": (native.map(_build_resampler(manifest, numbers), tf.data.AUTOTUNE).prefetch(2), 1),
         "sequence": (TiffSequence(opened, numbers, BATCH_SIZE_PATCHES), 1),

@@ -14,7 +14,7 @@ from typing import Any
 from landscribe.backend import keras, tf
 from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
-from landscribe.pipeline.config import ONLY_REPLICA, AugmentationConfig, PipelineConfig
+from landscribe.pipeline.config import NO_AUGMENTATION, ONLY_REPLICA, AugmentationConfig, PipelineConfig
 from landscribe.pipeline.dataset import make_train_dataset
 from landscribe.records.schema import Manifest, read_manifest
 
@@ -22,8 +22,10 @@ BATCH_SIZE_PATCHES = 32
 BUFFER_PATCHES = 1_000
 NUM_SKIPPED, NUM_TIMED = 8, 12  # steps of a block
 _AUGMENTATIONS = {
-    "flips and turns": AugmentationConfig(dihedral=True, shift_fraction=0.0, mixup_alpha=0.0),  # as in params.yaml
-    "all augmentation": AugmentationConfig(dihedral=True, shift_fraction=0.125, mixup_alpha=0.3),  # the most of recipes
+    "flips and turns": NO_AUGMENTATION.model_copy(update={"dihedral": True}),  # as in params.yaml
+    "all augmentation": NO_AUGMENTATION.model_copy(
+        update={"dihedral": True, "shift_fraction": 0.125, "mixup_alpha": 0.3}
+    ),
 }
 
 

@@ -7,16 +7,17 @@ import pytest
 
 from landscribe.backend import tf
 from landscribe.pipeline.augmentation import augment_batch
-from landscribe.pipeline.config import ONLY_REPLICA, AugmentationConfig, Replica
+from landscribe.pipeline.config import NO_AUGMENTATION, ONLY_REPLICA, AugmentationConfig, Replica
 
 Bands = dict[str, np.ndarray]
 
-OFF = AugmentationConfig(dihedral=False, shift_fraction=0.0, mixup_alpha=0.0)
-DIHEDRAL = OFF.model_copy(update={"dihedral": True})
-SHIFT = OFF.model_copy(update={"shift_fraction": 0.5})
+DIHEDRAL = NO_AUGMENTATION.model_copy(update={"dihedral": True})
+SHIFT = NO_AUGMENTATION.model_copy(update={"shift_fraction": 0.5})
 GEOMETRY = DIHEDRAL.model_copy(update={"shift_fraction": 0.5})
-MIXUP = OFF.model_copy(update={"mixup_alpha": 1.0})
-ALL = GEOMETRY.model_copy(update={"mixup_alpha": 1.0})
+MIXUP = NO_AUGMENTATION.model_copy(update={"mixup_alpha": 1.0})
+ZOOM = NO_AUGMENTATION.model_copy(update={"zoom_fraction": 0.9})
+GAIN = NO_AUGMENTATION.model_copy(update={"gain_fraction": 0.3})
+ALL = GEOMETRY.model_copy(update={"zoom_fraction": 0.5, "gain_fraction": 0.3, "mixup_alpha": 1.0})
 NUM_CLASSES = 4
 
 
@@ -67,7 +68,7 @@ def assert_equal_batches(left: tuple[Bands, np.ndarray], right: tuple[Bands, np.
 
 def test_switched_off_it_is_the_identity() -> None:
     batch = draw_batch(5)
-    assert_equal_batches(augment(*batch, OFF), batch)
+    assert_equal_batches(augment(*batch, NO_AUGMENTATION), batch)
 
 
 def test_a_flip_or_turn_keeps_the_pixels_of_every_patch() -> None:
@@ -108,6 +109,48 @@ def test_bands_of_all_resolutions_stay_aligned(config: AugmentationConfig) -> No
     np.testing.assert_array_equal(moved["cell"], row // 3 * 2 + column // 3)
 
 
+def test_bands_of_all_resolutions_see_the_same_window() -> None:
+    """On a ramp along rows and columns linear interpolation is exact, so a pixel says where its ground lies."""
+    bands: Bands = {}
+    for side in (12, 6, 2):
+        place = np.broadcast_to((np.arange(side, dtype=np.float32) + 0.5) / side, (50, side, side))
+        bands |= {f"x{side}": place, f"y{side}": place.transpose(0, 2, 1)}
+    moved, _ = augment(bands, np.ones((50, 1), np.float32), ZOOM)
+    for axis in "xy":
+        blocks = moved[f"{axis}12"].reshape(50, 6, 2, 6, 2).mean(axis=(2, 4))
+        np.testing.assert_allclose(blocks, moved[f"{axis}6"], atol=1e-5)
+        np.testing.assert_allclose(blocks.reshape(50, 2, 3, 2, 3).mean(axis=(2, 4)), moved[f"{axis}2"], atol=1e-5)
+    sides = 2 * (moved["x2"][:, 0, 1] - moved["x2"][:, 0, 0])
+    np.testing.assert_allclose(2 * (moved["y2"][:, 1, 0] - moved["y2"][:, 0, 0]), sides, atol=1e-5)  # square
+    assert 0.1 <= sides.min() < 0.3 < 0.8 < sides.max() <= 1
+    assert np.ptp(moved["x12"].mean(axis=(1, 2))) > 0.3  # the place is drawn too
+
+
+def test_nothing_from_outside_the_patch_comes_in() -> None:
+    flat: Bands = {"R": np.full((300, 12, 12), 255, np.uint8), "B05": np.full((300, 1, 1), 9, np.uint16)}
+    moved, _ = augment(flat, np.ones((300, 1), np.float32), ZOOM)
+    assert_equal_batches((moved, np.empty(0)), (flat, np.empty(0)))
+
+
+def test_light_is_multiplied_and_decibels_are_shifted_each_band_by_its_own() -> None:
+    rng = np.random.default_rng(0)
+    bands: Bands = {
+        "B04": rng.integers(1000, 10_000, (200, 4, 4)).astype(np.uint16),
+        "B03": rng.integers(1000, 10_000, (200, 4, 4)).astype(np.uint16),
+        "VV": rng.normal(-12, 4, (200, 4, 4)).astype(np.float32),
+        "R": np.full((200, 4, 4), 250, np.uint8),
+    }
+    moved, _ = augment(bands, np.ones((200, 1), np.float32), GAIN)
+    factors = {name: moved[name].mean(axis=(1, 2)) / bands[name].mean(axis=(1, 2)) for name in ("B04", "B03")}
+    factors["VV"] = 10 ** ((moved["VV"] - bands["VV"])[:, 0, 0] / 10)
+    for name, factor in factors.items():
+        assert 0.7 <= factor.min() < 0.75 < 1.25 < factor.max() <= 1.3
+        spread = moved[name] / bands[name] if name != "VV" else 10 ** ((moved[name] - bands[name]) / 10)
+        np.testing.assert_allclose(spread, np.broadcast_to(factor[:, None, None], spread.shape), rtol=1e-3)
+    assert abs(np.corrcoef(list(factors.values()))[np.triu_indices(3, 1)]).max() < 0.3
+    assert moved["R"].max() == 255  # bright stays bright
+
+
 def test_mixed_labels_say_what_the_mixed_pixels_hold() -> None:
     _, labels = draw_batch(32)
     values = np.array([100, 1000, 5000, 20_000], np.float32)
@@ -121,7 +164,7 @@ def test_mixed_labels_say_what_the_mixed_pixels_hold() -> None:
     np.testing.assert_array_equal(mixed["B05"], np.rint(mixed["VV"]))
 
 
-@pytest.mark.parametrize("config", [DIHEDRAL, SHIFT, MIXUP, ALL])
+@pytest.mark.parametrize("config", [DIHEDRAL, SHIFT, ZOOM, GAIN, MIXUP, ALL])
 def test_names_shapes_and_dtypes_are_kept(config: AugmentationConfig) -> None:
     bands, labels = draw_batch(7)
     moved, moved_labels = augment(bands, labels, config)

@@ -9,16 +9,15 @@ import pytest
 
 from landscribe.backend import tf
 from landscribe.errors import RecordsError
-from landscribe.pipeline.config import ONLY_REPLICA, AugmentationConfig, PipelineConfig, Replica
+from landscribe.pipeline.config import NO_AUGMENTATION, ONLY_REPLICA, AugmentationConfig, PipelineConfig, Replica
 from landscribe.pipeline.dataset import make_eval_dataset, make_train_dataset, steps_per_epoch
 from landscribe.records.reader import iter_split
 from tests.model_fixtures import STORED_BANDS, TinyRecords
 
 pytest_plugins = ["tests.model_fixtures"]
 
-OFF = AugmentationConfig(dihedral=False, shift_fraction=0.0, mixup_alpha=0.0)
-DIHEDRAL = AugmentationConfig(dihedral=True, shift_fraction=0.0, mixup_alpha=0.0)
-ON = AugmentationConfig(dihedral=True, shift_fraction=0.2, mixup_alpha=0.4)
+DIHEDRAL = NO_AUGMENTATION.model_copy(update={"dihedral": True})
+ON = DIHEDRAL.model_copy(update={"shift_fraction": 0.2, "zoom_fraction": 0.2, "gain_fraction": 0.2, "mixup_alpha": 0.4})
 
 
 def read_train(
@@ -46,7 +45,7 @@ def read_train(
 
 
 def collect_epochs(
-    records: TinyRecords, augmentation: AugmentationConfig = OFF, *, seed: int = 5
+    records: TinyRecords, augmentation: AugmentationConfig = NO_AUGMENTATION, *, seed: int = 5
 ) -> list[list[tuple[bytes, bytes]]]:
     """Return for each of three epochs the bytes of each patch's B01 and multi_hot, in order."""
     patches = [
@@ -115,7 +114,7 @@ def test_each_epoch_has_an_order_of_its_own(records: TinyRecords) -> None:
     assert first != second != third != first
 
 
-@pytest.mark.parametrize("augmentation", [OFF, ON])
+@pytest.mark.parametrize("augmentation", [NO_AUGMENTATION, ON])
 def test_batches_are_a_function_of_seed_and_epoch(records: TinyRecords, augmentation: AugmentationConfig) -> None:
     tf.random.set_seed(1)
     epochs = collect_epochs(records, augmentation)
@@ -151,7 +150,9 @@ def test_replicas_together_see_the_batches_of_one(records: TinyRecords, count: i
 def test_a_batch_that_cannot_be_shared_is_refused(
     records: TinyRecords, replica: Replica, batch_size_patches: int, message: str
 ) -> None:
-    config = PipelineConfig(batch_size_patches=batch_size_patches, shuffle_buffer_patches=20, augmentation=OFF)
+    config = PipelineConfig(
+        batch_size_patches=batch_size_patches, shuffle_buffer_patches=20, augmentation=NO_AUGMENTATION
+    )
     with pytest.raises(RecordsError, match=message):
         make_train_dataset(
             records.manifest, records.folder, ["B01"], config, seed=5, first_step=0, epochs=1, replica=replica
@@ -163,7 +164,7 @@ def test_records_of_several_shards_alternate_before_the_buffer(records: TinyReco
     for shard in records.manifest.splits["train"]:
         alone = dataclasses.replace(records.manifest, splits={"train": (shard,)})
         shards |= {record.bands["B01"].tobytes(): shard.name for record in iter_split(alone, records.folder, "train")}
-    pixels, _ = read_train(records, OFF, buffer_patches=1)[0]
+    pixels, _ = read_train(records, NO_AUGMENTATION, buffer_patches=1)[0]
     assert len({shards[values.tobytes()] for values in pixels[:4]}) == 4
 
 
@@ -191,7 +192,7 @@ def test_a_train_split_smaller_than_a_batch_is_one_batch(records: TinyRecords) -
 
 def test_an_empty_split_is_refused(records: TinyRecords) -> None:
     empty = dataclasses.replace(records.manifest, splits={"train": (), "val": ()})
-    config = PipelineConfig(batch_size_patches=8, shuffle_buffer_patches=20, augmentation=OFF)
+    config = PipelineConfig(batch_size_patches=8, shuffle_buffer_patches=20, augmentation=NO_AUGMENTATION)
     with pytest.raises(RecordsError, match="the split val is empty"):
         make_eval_dataset(empty, records.folder, "val", ["B01"], 4)
     with pytest.raises(RecordsError, match="the split train is empty"):

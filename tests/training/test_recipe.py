@@ -55,7 +55,13 @@ def test_two_devices_learn_what_one_learns(records: TinyRecords) -> None:
 
 
 def test_the_same_params_give_the_same_bytes_and_16_bits_others(records: TinyRecords) -> None:
-    augmentation = {"dihedral": True, "shift_fraction": 0.1, "mixup_alpha": 0.2}
+    augmentation = {
+        "dihedral": True,
+        "shift_fraction": 0.1,
+        "zoom_fraction": 0.2,
+        "gain_fraction": 0.1,
+        "mixup_alpha": 0.2,
+    }
     changed = {"deterministic": True, "dropout": 0.2, "augmentation": augmentation}
     (first, digest, _), (second, same, _) = (train(records, 1, **changed) for _ in range(2))
     assert [row | {"seconds": 0} for row in first] == [row | {"seconds": 0} for row in second]

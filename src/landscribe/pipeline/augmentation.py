@@ -16,6 +16,9 @@ from typing import NamedTuple
 
 from landscribe.backend import tf
 from landscribe.pipeline.config import AugmentationConfig, Replica
+from landscribe.pipeline.gain import amplify, draw_gains
+from landscribe.pipeline.share import Share
+from landscribe.pipeline.zoom import draw_window, enlarge
 
 
 def augment_batch(
@@ -46,36 +49,19 @@ def augment_batch(
     """
     sides = {name: _side_px(name, band) for name, band in bands.items()}
     # One dtype, because the same numbers as int32 and as int64 give different draws.
-    geometry_seed, mixup_seed = tf.unstack(tf.random.split(tf.cast(seed, tf.int64), 2))
-    share = _Share(tf.shape(multi_hot)[0], replica)
-    geometry = _draw_geometry(share, geometry_seed, _coarsest_px(sides), config)
-    weight = _draw_mixup_weight(share, mixup_seed, config.mixup_alpha) if config.mixup_alpha else None
+    seeds = tf.unstack(tf.random.split(tf.cast(seed, tf.int64), 4))  # always four, so one option leaves the others
+    share, coarsest_px = Share(tf.shape(multi_hot)[0], replica), _coarsest_px(sides)
+    geometry = _draw_geometry(share, seeds[0], coarsest_px, config)
+    weight = _draw_mixup_weight(share, seeds[1], config.mixup_alpha) if config.mixup_alpha else None
+    window = draw_window(share, seeds[2], coarsest_px, config.zoom_fraction) if config.zoom_fraction else None
+    gains = draw_gains(share, seeds[3], len(bands), config.gain_fraction) if config.gain_fraction else None
     augmented = {}
-    for name, band in bands.items():
-        moved = band if geometry is None else _move_pixels(band, sides[name], geometry)
-        augmented[name] = moved if weight is None else _mix_with_partner(moved, weight)
+    for number, (name, band) in enumerate(bands.items()):
+        values = band if geometry is None else _move_pixels(band, sides[name], geometry)
+        values = values if window is None else enlarge(values, sides[name], window)
+        values = values if gains is None else amplify(values, name, gains, number)
+        augmented[name] = values if weight is None else _mix_with_partner(values, weight)
     return augmented, multi_hot if weight is None else _mix_with_partner(multi_hot, weight)
-
-
-class _Share(NamedTuple):
-    """The patches of one replica: a run of the whole batch.
-
-    Attributes:
-        num_patches: int32 [], of this share, as of every other.
-        replica: whose.
-    """
-
-    num_patches: tf.Tensor
-    replica: Replica
-
-    @property
-    def num_in_batch(self) -> tf.Tensor:
-        return self.num_patches * self.replica.count
-
-    def take(self, drawn: tf.Tensor) -> tf.Tensor:
-        """Return [.., share] of what was drawn for the whole batch, [.., batch]."""
-        first = self.num_patches * self.replica.index
-        return drawn[:, first : first + self.num_patches]
 
 
 class _Geometry(NamedTuple):
@@ -111,7 +97,7 @@ def _coarsest_px(sides: dict[str, int]) -> int:
     return coarsest
 
 
-def _draw_geometry(share: _Share, seed: tf.Tensor, coarsest_px: int, config: AugmentationConfig) -> _Geometry | None:
+def _draw_geometry(share: Share, seed: tf.Tensor, coarsest_px: int, config: AugmentationConfig) -> _Geometry | None:
     """Return the draw, or None where nothing may move. Both seeds are always split, so one option leaves the other."""
     reach = int(config.shift_fraction * coarsest_px + 1e-6)  # 0.29 * 100 is 28.999... in binary
     if not (config.dihedral or reach):
@@ -162,7 +148,7 @@ def _choose(condition: tf.Tensor, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor
     return tf.raw_ops.Select(condition=condition, x=one, y=other)
 
 
-def _draw_mixup_weight(share: _Share, seed: tf.Tensor, alpha: float) -> tf.Tensor:
+def _draw_mixup_weight(share: Share, seed: tf.Tensor, alpha: float) -> tf.Tensor:
     """Return float32 [batch] in [0.5, 1], from Beta(alpha, alpha) as a ratio of two gamma draws.
 
     The larger of weight and 1 - weight is taken, so that a patch always dominates its own mixture; and where both

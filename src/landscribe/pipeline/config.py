@@ -14,13 +14,26 @@ class AugmentationConfig(Section):
         dihedral: draw one of the 8 flips and quarter turns of the square. The ground has no preferred heading.
         shift_fraction: largest shift along rows and along columns, as part of the side; pixels that enter at the
             border are reflected. 0: no shift.
+        zoom_fraction: largest part of the side that is cut away: a window of 1 - zoom_fraction to 1 of the side, at a
+            random place, is enlarged to the whole, after Szegedy et al., "Going Deeper with Convolutions",
+            arXiv:1409.4842. 0: no zoom.
+        gain_fraction: each band of a patch is multiplied by a factor of its own, 1 - gain_fraction to 1 +
+            gain_fraction, as light and air change it; decibels change by the same factor of power. 0: none.
         mixup_alpha: two patches and their multi_hot are mixed with a weight drawn from Beta(alpha, alpha), after
             Zhang et al., "mixup: Beyond Empirical Risk Minimization", arXiv:1710.09412. 0: no mixup.
     """
 
     dihedral: bool
     shift_fraction: float = Field(ge=0.0, le=0.5)
+    zoom_fraction: float = Field(ge=0.0, le=0.9)
+    gain_fraction: float = Field(ge=0.0, le=0.9)
     mixup_alpha: float = Field(ge=0.0, allow_inf_nan=False)
+
+
+NO_AUGMENTATION = AugmentationConfig(
+    dihedral=False, shift_fraction=0.0, zoom_fraction=0.0, gain_fraction=0.0, mixup_alpha=0.0
+)
+"""Patches as they are stored."""
 
 
 class PipelineConfig(Section):

@@ -61,6 +61,8 @@ class TrainConfig(Section):
         early_stopping_epochs: stop after so many epochs without a better val macro average precision; 0: never.
         keep: weights of the epoch that is best on val, or of the last: with a small val split the best of many epochs
             is best by luck, and cosine decay ends at a good one.
+        test_time_augmentation: the saved model averages its logits over the eight symmetries of a patch, see
+            `models.symmetry`; the val scores of each epoch are those of one look.
         batch_size_patches: the global batch, over all devices together.
         device: "auto" takes the GPUs of this host when there are any; "gpu" stops without one.
         mixed_precision: "auto" computes in 16 bits on GPUs made for it; weights and the saved model are float32.
@@ -85,6 +87,7 @@ class TrainConfig(Section):
     label_smoothing: float = Field(ge=0, lt=1)
     early_stopping_epochs: int = Field(ge=0)
     keep: Literal["best", "last"]
+    test_time_augmentation: bool
     batch_size_patches: int = Field(ge=1)
     shuffle_buffer_patches: int = Field(ge=1)
     augmentation: AugmentationConfig

@@ -16,6 +16,7 @@ from landscribe.inference.predictor import predict_scores
 from landscribe.models.card import ModelCard
 from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
+from landscribe.models.symmetry import average_symmetries
 from landscribe.pipeline.config import ONLY_REPLICA
 from landscribe.pipeline.dataset import make_eval_dataset, make_train_dataset, steps_per_epoch
 from landscribe.records.schema import Manifest, check_not_empty, check_subset
@@ -52,7 +53,8 @@ def fit_classifier(
     spec = _make_spec(manifest, statistics, config)
     evaluated = build_classifier(spec)
     trained = _build_trained(spec, config)
-    return evaluated, fit(trained, evaluated, _make_task(manifest, records_dir, config), config, log_epoch, state)
+    result = fit(trained, evaluated, _make_task(manifest, records_dir, config), config, log_epoch, state)
+    return average_symmetries(evaluated) if config.test_time_augmentation else evaluated, result
 
 
 def make_card(manifest: Manifest, config: TrainConfig) -> ModelCard:

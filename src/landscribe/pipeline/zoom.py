@@ -1,0 +1,57 @@
+"""Zoom: a window of each patch is enlarged to the whole, bilinearly, alike for bands of every size."""
+
+from typing import NamedTuple
+
+from landscribe.backend import tf
+from landscribe.pipeline.share import Share
+
+# Of the side: a window that ends exactly at the last pixel's centre could be rounded past it, where there is nothing.
+_ROUNDING = 1e-5
+
+
+class Window(NamedTuple):
+    """One window a patch, in parts of the side.
+
+    Attributes:
+        start: float32 [2, batch], first row and first column.
+        side: float32 [batch], in (0, 1].
+    """
+
+    start: tf.Tensor
+    side: tf.Tensor
+
+
+def draw_window(share: Share, seed: tf.Tensor, coarsest_px: int, zoom_fraction: float) -> Window:
+    """Return windows of 1 - zoom_fraction to 1 of the side, within the centres of the outermost coarse pixels.
+
+    Args:
+        share: whose patches.
+        seed: int64 [2].
+        coarsest_px: side of the coarsest band.
+        zoom_fraction: largest part of the side that is cut away.
+    """
+    cut, row, column = tf.unstack(share.take(tf.random.stateless_uniform([3, share.num_in_batch], seed)))
+    cut *= zoom_fraction
+    margin = cut / (2 * coarsest_px) + tf.minimum(_ROUNDING, cut / 4)
+    start = margin + tf.stack([row, column]) * tf.maximum(cut - 2 * margin, 0.0)
+    return Window(start, 1.0 - cut)
+
+
+def enlarge(band: tf.Tensor, side_px: int, window: Window) -> tf.Tensor:
+    """Return [batch, row, column] of the same size and dtype, the window of each patch enlarged to the whole.
+
+    Args:
+        band: [batch, side_px, side_px].
+        side_px: rows and columns.
+        window: of the batch.
+    """
+    if side_px == 1:
+        return band
+    # The centre of output pixel i lies (i + 0.5) / side_px into the window; the op counts from the first pixel's
+    # centre (0) to the last one's (1).
+    first = window.start * side_px + 0.5 * window.side - 0.5
+    last = first + (side_px - 1) * window.side
+    boxes = tf.transpose(tf.concat([first, last], axis=0) / (side_px - 1))
+    patches = tf.range(tf.shape(band)[0])
+    enlarged = tf.image.crop_and_resize(band[..., tf.newaxis], boxes, patches, [side_px, side_px])[..., 0]
+    return tf.cast(tf.round(enlarged), band.dtype) if band.dtype.is_integer else enlarged

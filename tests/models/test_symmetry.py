@@ -1,0 +1,48 @@
+"""A model that looks at all symmetries cannot tell them apart, and agrees with the mean of its looks."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from landscribe.backend import keras
+from landscribe.models.artifact import read_model, write_model
+from landscribe.models.card import ModelCard
+from landscribe.models.classifier import ClassifierSpec, build_classifier
+from landscribe.models.preprocess import BandInput
+from landscribe.models.symmetry import average_symmetries
+
+SIZES = {"R": (32, "uint8"), "B05": (16, "uint16"), "VV": (32, "float32")}
+
+
+@pytest.fixture(scope="module")
+def one_look() -> Any:
+    bands = [BandInput(name, size, dtype, 100.0, 50.0) for name, (size, dtype) in SIZES.items()]
+    keras.utils.set_random_seed(1)
+    return build_classifier(
+        ClassifierSpec(
+            bands=bands, num_classes=3, backbone="SmallResNet", imagenet=False, trainable_backbone=True, dropout=0.5
+        )
+    )
+
+
+def draw_patches() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return {name: rng.integers(0, 250, (4, size, size)).astype(dtype) for name, (size, dtype) in SIZES.items()}
+
+
+def test_the_logits_are_the_mean_of_eight_looks_and_survive_saving(one_look: Any, tmp_path: Path) -> None:
+    patches = draw_patches()
+    looks = []
+    for turns in range(4):
+        turned = {name: np.rot90(band, turns, axes=(1, 2)) for name, band in patches.items()}
+        mirrored = {name: band[:, :, ::-1] for name, band in turned.items()}
+        looks += [one_look.predict_on_batch(turned), one_look.predict_on_batch(mirrored)]
+    assert np.ptp([look[0, 0] for look in looks]) > 1e-3  # they differ
+    card = ModelCard(bands={}, classes=("a", "b", "c"), nomenclature="n", backbone="b", resamples=False)
+    write_model(average_symmetries(one_look), card, tmp_path / "model.keras")
+    model = read_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(model.predict_on_batch(patches), np.mean(looks, axis=0), rtol=1e-4, atol=1e-5)
+    assert list(model.input) == list(SIZES)
+    assert model.count_params() == one_look.count_params()
