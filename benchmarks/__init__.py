@@ -13,7 +13,7 @@ class Figure:
         unit: of the value and of the reference, e.g. "s" or "patches/s".
         reference: the plain way to the same end, measured in the same run: machines differ, the ratio hardly.
         ratio: value / reference.
-        target: what the project promises: a least rate or a most of anything else; None: nothing.
+        target: what the project promises: a least rate or score, or a most of anything else; None: nothing.
     """
 
     name: str
