@@ -93,7 +93,7 @@ def _time_reference(test: Scores, config: EvaluateConfig) -> float:
     """Return the seconds that scikit-learn takes for a draw."""
     began = time.perf_counter()
     for draw in range(_REFERENCE_DRAWS):
-        weights = draw_weights(len(test.truth), None, config.bootstrap.seed, draw)
+        weights = draw_weights(len(test.truth), config.bootstrap.seed, draw)
         for average in ("macro", "micro"):
             average_precision_score(test.truth, test.scores, average=average, sample_weight=weights)
     return (time.perf_counter() - began) / _REFERENCE_DRAWS
