@@ -52,9 +52,7 @@ class Weighed:
     classes: dict[str, np.ndarray]
 
 
-def make_tally(
-    truth: np.ndarray, scores: np.ndarray, thresholds: np.ndarray, units: np.ndarray | None = None
-) -> Tally:
+def make_tally(truth: np.ndarray, scores: np.ndarray, thresholds: np.ndarray, units: np.ndarray | None = None) -> Tally:
     """Return what `weigh` needs.
 
     Args:
