@@ -17,7 +17,7 @@ _MAX_POINTS = 1000  # of a curve: more than a picture has columns
 
 
 def write_evaluate_report(folder: Path, evaluation: Evaluation) -> None:
-    """Write metrics, per_class, thresholds, slices and reliability as CSV, and the pictures.
+    """Write metrics, per_class, thresholds, slices and reliability as CSV, the section as summary.json, the pictures.
 
     Args:
         folder: receives the files.
@@ -33,6 +33,7 @@ def write_evaluate_report(folder: Path, evaluation: Evaluation) -> None:
     for name, table in tables.items():
         with replacing(folder / f"{name}.csv") as beside:
             table.to_csv(beside, index=False)
+    write_json(folder / "summary.json", evaluation.config.model_dump())
     ranked = evaluation.classes.dropna(subset="average_precision").sort_values("average_precision", ascending=False)
     _draw_classes(folder / "average_precision.png", ranked)
     _draw_curves(folder / "precision_recall.png", evaluation.test, ranked)
