@@ -18,3 +18,4 @@ METRICS = Path("metrics")
 REPORTS = Path("reports")
 RUN = REPORTS / "train/run.json"
 REGISTRATION = REPORTS / "register/registration.json"
+DOCUMENTATION = REPORTS / "register/model_card.md"

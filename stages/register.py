@@ -1,39 +1,39 @@
-"""register: the trained and evaluated model as a version with the alias `challenger`; the same model only once.
+"""register: the trained and evaluated model, and its card, as the challenger; the same model only once.
 
-Reads: models/, metrics/, scores/, reports/, data/records/. Writes: reports/register/. Params: register. No TensorFlow.
+Reads: models/, metrics/, scores/, reports/, data/records/. Writes: reports/register/. Params: split, register.
 """
 
+from landscribe import documentation
 from landscribe.errors import run_or_exit
 from landscribe.evaluation.thresholds import read_thresholds
-from landscribe.files import read_json, write_json
-from landscribe.models.card import read_card
+from landscribe.files import write_json
 from landscribe.params import parse_section, read_params
-from landscribe.progress import make_logger
 from landscribe.records.reader import read_example
-from landscribe.records.schema import read_manifest
 from landscribe.scores import compute_truth_digest, read_scores
-from landscribe.tracking import runs
+from landscribe.splits.config import SplitConfig
+from landscribe.tracking import registry, runs
 from landscribe.tracking.config import RegisterConfig
-from landscribe.tracking.registry import Candidate, register
 from stages import paths
 
 
 def main() -> None:
     """Run the stage."""
     name = parse_section(read_params(), "register", RegisterConfig).model_name
-    card = read_card(paths.MODEL)
-    metrics = read_json(paths.METRICS / "val.json") | read_json(paths.METRICS / "test.json")
-    candidate = Candidate(
+    split = parse_section(read_params(), "split", SplitConfig)
+    facts = documentation.read_facts(paths.REPORTS, paths.MODEL, paths.MANIFEST, paths.METRICS, split)
+    documentation.write_documentation(paths.DOCUMENTATION, facts)
+    candidate = registry.Candidate(
         model_path=paths.MODEL,
-        card=card,
-        thresholds=read_thresholds(paths.THRESHOLDS, card.classes),
-        metrics=metrics,
+        card=facts.card,
+        thresholds=read_thresholds(paths.THRESHOLDS, facts.card.classes),
+        metrics=facts.metrics,
         test_digest=compute_truth_digest(read_scores(paths.SCORES / "test.parquet")),
-        example=read_example(read_manifest(paths.MANIFEST), paths.RECORDS, "val", list(card.bands)),
+        example=read_example(facts.manifest, paths.RECORDS, "val", list(facts.card.bands)),
+        description=documentation.make_description(facts),
     )
-    registration = register(candidate, name, runs.ensure_run(metrics, paths.REPORTS))
-    write_json(paths.REGISTRATION, registration)
-    make_logger("register").info("register: %s version %d is the challenger", name, registration["version"])
+    run_id = runs.ensure_run(facts.metrics, paths.REPORTS)
+    write_json(paths.REGISTRATION, registry.register(candidate, name, run_id))
+    runs.add_to_run(run_id, {}, paths.REPORTS, ["register"])
 
 
 if __name__ == "__main__":

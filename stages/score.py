@@ -1,11 +1,11 @@
-"""score: truth and scores of val and test, and a gallery.
+"""score: truth and scores of val and test, the best and the worst patches to look at.
 
 Reads: models/model.keras, data/records/. Writes: scores/{val,test}.parquet, reports/score/. Params: train (device).
 """
 
 from landscribe.devices import choose_device
 from landscribe.errors import run_or_exit
-from landscribe.inference.gallery import choose_patches, collect_images, draw_gallery
+from landscribe.inference.gallery import write_galleries
 from landscribe.inference.predictor import predict_scores
 from landscribe.models.artifact import read_model
 from landscribe.models.card import read_card
@@ -32,8 +32,7 @@ def main() -> None:
         batches = make_eval_dataset(manifest, paths.RECORDS, split, list(card.bands), BATCH_SIZE_PATCHES)
         scores = Scores(*predict_scores(model, batches), card.classes)
         write_scores(scores, paths.SCORES / f"{split}.parquet")
-    chosen = [scores.patch_ids[row] for row in choose_patches(scores)]
-    draw_gallery(paths.REPORTS / "score/gallery.png", collect_images(batches, chosen), scores)
+    write_galleries(paths.REPORTS / "score", batches, scores)  # of test, the last
 
 
 if __name__ == "__main__":

@@ -57,7 +57,29 @@ IMPOSSIBLE: list[tuple[str, Any, str]] = [
     ("archive.root", 7, "valid string; received 7"),
     ("demo.num_patches", 49, "greater than or equal to 50"),
     ("evaluate.threshold_metric", "f3", "received 'f3'"),
+    ("evaluate.min_precision", 0, "greater than 0; received 0"),
+    ("evaluate.min_precision", 1.1, "less than or equal to 1"),
+    ("evaluate.bootstrap.draws", 99, "greater than or equal to 100"),
+    ("evaluate.bootstrap.slice_draws", 1000.0, "received 1000.0"),
+    ("evaluate.bootstrap.confidence", 95, "less than 1"),
+    ("evaluate.calibration_bins", 1, "greater than or equal to 2"),
+    ("train.loss.name", "BCE", "'bce', 'weighted_bce', 'focal' or 'asymmetric'; received 'BCE'"),
+    ("train.loss.weighted_bce.power", 1.5, "less than or equal to 1"),
+    ("train.loss.focal.alpha", 0, "greater than 0"),
+    ("train.loss.focal.alpha", 1, "less than 1"),
+    ("train.loss.asymmetric.margin", 1.0, "less than 1"),
+    ("train.label_smoothing", 1.0, "less than 1"),
+    ("train.ema_momentum", 1.0, "less than 1"),
+    ("train.norm_batches", 2.5, "received 2.5"),
+    ("train.schedule", "linear", "'constant' or 'cosine'"),
+    ("train.keep", "first", "'best' or 'last'"),
+    ("train.device", "cuda", "'auto', 'cpu' or 'gpu'"),
+    ("train.mixed_precision", True, "'auto', 'on' or 'off'"),
+    ("train.deterministic", "yes", "received 'yes'"),
+    ("train.batch_size_patches", 0, "greater than or equal to 1"),
+    ("train.early_stopping_epochs", None, "received None"),
 ]
+_SEEDS = {"demo.seed", "split.seed", "convert.seed"}  # any whole number is a seed
 
 
 def change(where: str, value: Any) -> dict[str, Any]:
@@ -153,6 +175,23 @@ def test_an_impossible_value_is_refused_in_one_sentence(where: str, value: Any, 
     assert where.split(".")[0] in sentence
     assert "\n" not in sentence
     assert "pydantic" not in sentence
+
+
+@pytest.mark.parametrize("where", list(iter_keys(COMMITTED)))
+def test_a_value_of_no_kind_is_refused_under_the_name_of_its_key(where: str) -> None:
+    """No key takes a set, and no number takes what is not one."""
+    value: Any = COMMITTED
+    for key in where.split("."):
+        value = value[key]
+    nonsense: list[Any] = [frozenset({1})]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        nonsense += [float("nan"), float("inf"), "1", True, None, [1], *([] if where in _SEEDS else [-1])]
+    for wrong in nonsense:
+        sentence = refuse(change(where, wrong))
+        assert f"params.yaml: {where}" in sentence, sentence
+        assert f"received {wrong!r}" in sentence, sentence
+        assert "\n" not in sentence
+        assert "Input" not in sentence
 
 
 def test_every_mistake_is_told_at_once() -> None:

@@ -168,26 +168,55 @@ def draw_histogram(path: Path, title: str, values: np.ndarray, unit: str, count_
         axes.grid(axis="x", visible=False)
 
 
-def draw_matrix(path: Path, title: str, names: Sequence[str], values: np.ndarray) -> None:
-    """Draw a square matrix of shares in [0, 1], [class, class], as a heat map."""
+def draw_matrix(
+    path: Path, title: str, names: Sequence[str], values: np.ndarray, row_names: Sequence[str] | None = None
+) -> None:
+    """Draw a square matrix of shares in [0, 1], [class, class], as a heat map.
+
+    Args:
+        path: PNG to write.
+        title: says what is shown.
+        names: of the classes.
+        values: float [row, column].
+        row_names: labels of the rows, where they say more than the names.
+    """
     side = 3 + 0.26 * len(names)
     with figure(path, side, side) as axes:
         image = axes.imshow(values, vmin=0, vmax=1, cmap="viridis")
         ticks = np.arange(len(names))
         axes.set_xticks(ticks, [make_text(name, 24) for name in names], rotation=90)
-        axes.set_yticks(ticks, [make_text(name, 24) for name in names])
+        axes.set_yticks(ticks, [make_text(name) for name in row_names or [shorten(name, 24) for name in names]])
         axes.grid(visible=False)
         axes.set_title(title)
         axes.figure.colorbar(image, ax=axes, shrink=0.7)
 
 
 def draw_lines(path: Path, title: str, x: Sequence[float], series: Mapping[str, Sequence[float]], x_label: str) -> None:
-    """Draw one line a series over a common axis."""
-    with figure(path, 7, 4) as axes:
-        for name, values in series.items():
-            axes.plot(x, values, marker="." if len(x) < 40 else None, label=make_text(name))
-        axes.set(title=title, xlabel=x_label)
-        axes.legend(frameon=False)
+    """Draw one line a series over a common axis of whole numbers."""
+    draw_panels(path, title, x, {"": series}, x_label)
+
+
+def draw_panels(
+    path: Path, title: str, x: Sequence[float], panels: Mapping[str, Mapping[str, Sequence[float]]], x_label: str
+) -> None:
+    """Draw lines in panels one above the other, over a common axis of whole numbers.
+
+    Args:
+        path: PNG to write.
+        title: says what is shown.
+        x: places of the values, e.g. epochs.
+        panels: label of a panel's value axis -> name of a series -> one value a place.
+        x_label: label of the common axis.
+    """
+    with figure(path, 7, 1 + 3 * len(panels), rows=len(panels)) as grid:
+        for axes, (label, series) in zip(np.atleast_1d(grid), panels.items(), strict=True):
+            for name, values in series.items():
+                axes.plot(x, values, marker="." if len(x) < 40 else None, label=make_text(name))
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.set(ylabel=label)
+            axes.legend(frameon=False)
+        np.atleast_1d(grid)[0].set_title(title)
+        axes.set_xlabel(x_label)
 
 
 def draw_images(path: Path, title: str, images: Sequence[np.ndarray], captions: Sequence[Sequence[str]]) -> None:

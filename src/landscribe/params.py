@@ -100,7 +100,8 @@ def _explain(section: str, model: type[BaseModel], item: Any) -> str:
         return f"params.yaml: {where} is missing; add it (the committed params.yaml shows a value and its unit)"
     if item["type"] == "value_error":  # our own validators name the value themselves
         return f"params.yaml: {where}: {item['msg'].removeprefix('Value error, ')}"
-    return f"params.yaml: {where}: {item['msg']}; received {item['input']!r}"
+    expected = item["msg"].replace("Input should be", "expected")
+    return f"params.yaml: {where}: {expected}; received {item['input']!r}"
 
 
 def _owner(model: type[BaseModel], parents: list[str]) -> type[BaseModel] | None:

@@ -75,6 +75,8 @@ def test_worst_scores_reach_the_documented_bounds() -> None:
     assert metrics["ranking_loss"] == pytest.approx(some.mean())
     assert metrics["coverage"] == pytest.approx(some.mean() * truth.shape[1])
     assert metrics["macro_ap"] == pytest.approx(metrics["macro_ap_prior"])  # equal scores below all others
+    assert metrics["micro_ap"] == pytest.approx(truth.mean())
+    assert metrics["label_ranking_avg_precision"] > 0
 
 
 def test_a_class_without_a_positive_changes_no_macro_metric() -> None:

@@ -35,7 +35,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_report_holds_every_table_and_picture(report: Path) -> None:
     assert {path.name for path in report.iterdir()} == {f"{name}.csv" for name in TABLES} | {
         f"{name}.png" for name in PICTURES
-    }
+    } | {"summary.json"}
+    assert read_json(report / "summary.json") == make_config().model_dump()
     assert tuple(pd.read_csv(report / "per_class.csv")["class"]) == draw_scores(2).classes
 
 
@@ -55,7 +56,7 @@ def test_the_same_scores_give_the_same_files(report: Path, tmp_path: Path) -> No
 def test_a_test_split_without_a_positive_is_reported_too(tmp_path: Path) -> None:
     scores = draw_scores(2)
     write_evaluate_report(tmp_path, make_evaluation(replace(scores, truth=np.zeros_like(scores.truth)), 0))
-    assert len(list(tmp_path.iterdir())) == len(TABLES) + len(PICTURES)
+    assert len(list(tmp_path.iterdir())) == len(TABLES) + len(PICTURES) + 1
 
 
 def test_metrics_are_written_with_the_prefix_of_their_split(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The law of weights, for every metric: a patch of weight two is a patch there twice."""
+"""The laws of weights, for every metric: a patch of weight two is a patch there twice, a unit is all its patches."""
 
 import numpy as np
 import pytest
@@ -22,6 +22,21 @@ def test_a_weight_is_a_number_of_copies(seed: int) -> None:
             assert values[draw] == pytest.approx(expected[name]), name
         for name, row in measure(*copies).classes.items():
             np.testing.assert_allclose(weighed.classes[name][draw], row, err_msg=name)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_weight_of_a_unit_is_that_of_each_of_its_patches(seed: int) -> None:
+    truth, scores = draw_problem(seed)
+    thresholds = np.full(truth.shape[1], 0.45)
+    rng = np.random.default_rng(seed)
+    units = rng.permutation(np.arange(len(truth)) % 7)
+    weights = rng.integers(0, 3, (4, 7), np.int32)
+    weights[:, units[0]] += 1
+    by_unit = weigh(make_tally(truth, scores, thresholds, units), weights)
+    by_patch = weigh(make_tally(truth, scores, thresholds), weights[:, units])
+    for one, other in ((by_unit.metrics, by_patch.metrics), (by_unit.classes, by_patch.classes)):
+        for name, values in one.items():
+            np.testing.assert_allclose(values, other[name], rtol=1e-12, atol=1e-15, err_msg=name)
 
 
 def test_a_class_that_a_draw_misses_counts_with_its_usual_value() -> None:

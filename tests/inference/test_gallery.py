@@ -1,13 +1,19 @@
-"""The gallery: good and bad patches alike, in true colour, the same bytes for the same scores."""
+"""Galleries: the best and the worst patches, in true colour, the same bytes for the same scores."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import log_loss
 
 from landscribe.backend import tf
-from landscribe.inference.gallery import choose_patches, collect_images, draw_gallery
+from landscribe.inference.gallery import (
+    collect_images,
+    compute_cross_entropy,
+    rank_patches,
+    write_galleries,
+)
 from landscribe.scores import Scores
 from landscribe.true_colour import to_true_colour
 
@@ -22,15 +28,24 @@ def draw_scores(num_patches: int) -> Scores:
     )
 
 
-@pytest.mark.parametrize(("num_patches", "wanted"), [(40, 16), (16, 16), (5, 16), (1, 16), (40, 1)])
-def test_choice_runs_from_the_best_to_the_worst_without_repetition(num_patches: int, wanted: int) -> None:
-    scores = draw_scores(num_patches)
-    rows = choose_patches(scores, wanted)
-    errors = np.abs(scores.truth - scores.scores).mean(axis=1)
-    assert len(rows) == len(set(rows)) == min(num_patches, wanted)
-    assert errors[rows].tolist() == sorted(errors[rows])
-    assert errors[rows[0]] == errors.min()
-    assert wanted == 1 or errors[rows[-1]] == errors.max()
+def test_cross_entropy_is_that_of_scikit_learn() -> None:
+    scores = draw_scores(20)
+    expected = [log_loss(*row, labels=[0, 1]) for row in zip(scores.truth, scores.scores.astype(float), strict=True)]
+    np.testing.assert_allclose(compute_cross_entropy(scores), expected, rtol=1e-6)
+
+
+def test_patches_are_ranked_by_cross_entropy_and_among_equals_by_name() -> None:
+    scores = draw_scores(40)
+    scores.scores[7:12], scores.truth[7:12] = scores.scores[7], scores.truth[7]
+    scores.scores[3] = 1 - scores.truth[3]  # wrong, and sure of it
+    ranked = rank_patches(scores)
+    assert sorted(ranked) == sorted(scores.patch_ids)
+    losses = dict(zip(scores.patch_ids, compute_cross_entropy(scores).tolist(), strict=True))
+    assert [(losses[name], name) for name in ranked] == sorted((losses[name], name) for name in scores.patch_ids)
+    assert ranked[-1] == "patch 3"
+    order = np.random.default_rng(0).permutation(40)
+    names = tuple(scores.patch_ids[row] for row in order)
+    assert rank_patches(Scores(names, scores.truth[order], scores.scores[order], scores.classes)) == ranked
 
 
 def test_images_are_those_of_the_wanted_patches_in_true_colour() -> None:
@@ -50,12 +65,14 @@ def test_images_are_those_of_the_wanted_patches_in_true_colour() -> None:
         np.testing.assert_array_equal(images[f"patch {row}"], to_true_colour(bands[row]))
 
 
-def test_the_gallery_is_a_whole_picture_with_the_same_bytes_again(tmp_path: Path) -> None:
-    scores = draw_scores(6)
-    rng = np.random.default_rng(1)
-    images = {scores.patch_ids[row]: rng.integers(0, 256, (12, 12, 3)).astype(np.uint8) for row in (4, 1, 5, 0, 2)}
-    for name in ("first.png", "second.png"):
-        draw_gallery(tmp_path / name, images, scores)
-    assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
-    with Image.open(tmp_path / "first.png") as picture:
-        assert np.asarray(picture.convert("L")).std() > 1
+@pytest.mark.parametrize("num_patches", [1, 20])
+def test_galleries_are_whole_pictures_with_the_same_bytes_again(tmp_path: Path, num_patches: int) -> None:
+    scores = draw_scores(num_patches)
+    pixels = np.random.default_rng(1).integers(0, 256, (num_patches, 12, 12)).astype(np.uint8)
+    batches = [(tf.constant(scores.patch_ids), {"R": tf.constant(pixels)}, None)]
+    for folder in ("first", "second"):
+        write_galleries(tmp_path / folder, batches, scores)
+    for name in ("best.png", "worst.png"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+        with Image.open(tmp_path / "first" / name) as picture:
+            assert np.asarray(picture.convert("L")).std() > 1

@@ -9,64 +9,72 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_BLOCK_DECISIONS = 1_000_000  # weighed at once: bounds the memory, spares small problems most of the calls
+_BLOCK_DECISIONS = 300_000  # weighed at once: stays in the cache, spares small problems most of the calls
 
 
 @dataclass(frozen=True)
 class RankedDecisions:
     """Decisions in the order of their scores: sorted once, then weighed as often as there are draws.
 
+    A cut is a distinct score that a true decision has: only there does recall step. What lies below the last cut never
+    counts, and is left out.
+
     Attributes:
-        patches: intp [decision], the patch of each, highest score first.
-        true_patches: intp [positive], the patch of each true decision, in the same order.
-        first_true: intp [cut], place in `true_patches` at which the positives of a distinct score begin.
-        ends: intp [cut], place in `patches` of the last decision of that score.
+        owners: intp [decision], whose weight each takes, that of a patch or of a unit of patches; highest score first.
+        true_owners: intp [positive], the same of the true decisions alone.
+        ends: intp [cut], place in `owners` of the last decision of the cut's score.
+        true_ends: intp [cut], place in `true_owners` of the last true one.
     """
 
-    patches: np.ndarray
-    true_patches: np.ndarray
-    first_true: np.ndarray
+    owners: np.ndarray
+    true_owners: np.ndarray
     ends: np.ndarray
+    true_ends: np.ndarray
 
 
-def rank_decisions(truth: np.ndarray, scores: np.ndarray, patches: np.ndarray | None = None) -> RankedDecisions:
+def rank_decisions(truth: np.ndarray, scores: np.ndarray, owners: np.ndarray | None = None) -> RankedDecisions:
     """Sort decisions by score.
 
     Args:
         truth: bool [decision].
         scores: float [decision], no NaN.
-        patches: intp [decision], the patch of each; None: one patch a decision, in order.
+        owners: intp [decision], as in `RankedDecisions`; None: each has a weight of its own, in order.
     """
     order = np.argsort(-scores, kind="stable")
-    ranked, is_true = scores[order], truth[order]
+    ranked, places = scores[order], np.flatnonzero(truth[order])
     last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # of each distinct score
-    places = np.flatnonzero(is_true)
     cut = np.searchsorted(last, places)
-    first_true = np.flatnonzero(np.append(True, cut[1:] != cut[:-1])[: len(cut)])
-    owners = order if patches is None else patches[order]
-    return RankedDecisions(owners, owners[places], first_true, last[cut[first_true]])
+    true_ends = np.flatnonzero(np.append(cut[1:] != cut[:-1], True)[: len(cut)])
+    ends = last[cut[true_ends]]
+    ranked_owners = order if owners is None else owners[order]
+    return RankedDecisions(ranked_owners[: ends[-1] + 1 if len(ends) else 0], ranked_owners[places], ends, true_ends)
 
 
 def weigh_average_precision(ranked: RankedDecisions, weights: np.ndarray) -> np.ndarray:
-    """Return the average precision when each patch counts as often as its weight says, float64 [draw].
+    """Return the average precision when each decision counts as often as its owner's weight says, float64 [draw].
 
     NaN where no positive has a weight.
 
     Args:
         ranked: as sorted by `rank_decisions`.
-        weights: int32 [draw, patch], from 0.
+        weights: int32 [draw, owner], from 0.
     """
     values = np.full(len(weights), np.nan)
-    step = max(1, _BLOCK_DECISIONS // max(1, len(ranked.patches)))
+    step = max(1, _BLOCK_DECISIONS // max(1, len(ranked.owners)))
     for start in range(0, len(weights) if len(ranked.ends) else 0, step):
         block = weights[start : start + step]
-        gained = np.add.reduceat(block.take(ranked.true_patches, axis=1), ranked.first_true, axis=1)
-        hits = np.cumsum(gained, axis=1, dtype=np.int32)
-        seen = np.cumsum(block.take(ranked.patches, axis=1), axis=1, dtype=np.int32)[:, ranked.ends]
+        hits = _accumulate(block, ranked.true_owners, ranked.true_ends)
+        seen = _accumulate(block, ranked.owners, ranked.ends)
+        gained = np.diff(hits, axis=1, prepend=np.int32(0))
         total = np.where(hits[:, -1] > 0, hits[:, -1], np.nan)
         # Nothing seen: nothing gained either.
         values[start : start + step] = np.sum(gained * (hits / np.maximum(seen, 1)), axis=1) / total
     return values
+
+
+def _accumulate(weights: np.ndarray, owners: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return the weight of all decisions down to each end, int32 [draw, cut]."""
+    return np.cumsum(weights.take(owners, axis=1), axis=1, dtype=np.int32).take(ends, axis=1)
 
 
 def compute_average_precisions(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 A draw takes as many units as there are, with replacement. A unit is a patch, or a whole tile: patches of one tile share
 weather, season and ground, so that the interval by patch is too narrow for places that nobody has seen. Nothing is
-sorted again for a draw: a unit drawn twice weighs two.
+sorted again for a draw: a unit drawn twice weighs two, and what a tile holds is added up before the first draw.
 
 The interval is the basic one, [2 t - q_high, 2 t - q_low] of the value t and the quantiles q of its draws (Davison and
 Hinkley, "Bootstrap methods and their application", 1997, section 5.2). A positive drawn twice counts itself twice, and
@@ -58,11 +58,10 @@ class _Task:
     last: int
 
 
-def draw_weights(num_units: int, units: np.ndarray | None, seed: int, draw: int) -> np.ndarray:
-    """Return how often a draw takes each patch, int32 [patch]: a function of the seed and the draw's number."""
+def draw_weights(num_units: int, seed: int, draw: int) -> np.ndarray:
+    """Return how often a draw takes each unit, int32 [unit]: a function of the seed and the draw's number."""
     chosen = np.random.default_rng((seed, draw)).integers(0, num_units, num_units)
-    counts = np.bincount(chosen, minlength=num_units).astype(np.int32)
-    return counts if units is None else counts[units]
+    return np.bincount(chosen, minlength=num_units).astype(np.int32)
 
 
 def compute_draws(judged: Judged, config: BootstrapConfig) -> Weighed:
@@ -81,12 +80,12 @@ def compute_draws(judged: Judged, config: BootstrapConfig) -> Weighed:
 
 def _weigh_draws(task: _Task) -> Weighed:
     judged = task.judged
-    tally = make_tally(judged.truth, judged.scores, judged.thresholds)
-    usual = weigh(tally, np.ones((1, len(judged.truth)), np.int32))
+    tally = make_tally(judged.truth, judged.scores, judged.thresholds, judged.units)
+    usual = weigh(tally, np.ones((1, judged.num_units), np.int32))
     weighed = []
     for first in range(task.first, task.last, _CHUNK_DRAWS):
         draws = range(first, min(first + _CHUNK_DRAWS, task.last))
-        weights = [draw_weights(judged.num_units, judged.units, task.seed, draw) for draw in draws]
+        weights = [draw_weights(judged.num_units, task.seed, draw) for draw in draws]
         weighed.append(weigh(tally, np.stack(weights), usual))
     return _join(weighed)
 
@@ -121,7 +120,7 @@ def _draw_macro_ap(task: tuple[np.ndarray, np.ndarray, BootstrapConfig]) -> np.n
     means = []
     for first in range(0, config.slice_draws, _CHUNK_DRAWS):
         draws = range(first, min(first + _CHUNK_DRAWS, config.slice_draws))
-        weights = np.stack([draw_weights(len(truth), None, config.seed, draw) for draw in draws])
+        weights = np.stack([draw_weights(len(truth), config.seed, draw) for draw in draws])
         found = np.column_stack([weigh_average_precision(column, weights) for column in ranked])
         means.append(np.where(np.isfinite(found), found, usual).mean(axis=1))
     return np.concatenate(means)

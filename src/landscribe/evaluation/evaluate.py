@@ -25,6 +25,7 @@ class Evaluation:
     """What is known of a model after val and test.
 
     Attributes:
+        config: the section that it was made by.
         test: truth and scores of the test split.
         headline: split -> metrics without prefix, those of metrics/*.json.
         metrics: a row a metric, with the intervals of test.
@@ -35,6 +36,7 @@ class Evaluation:
         confusion: float64 [class, class], as `compute_confusion` says.
     """
 
+    config: EvaluateConfig
     test: Scores
     headline: dict[str, dict[str, float]]
     metrics: pd.DataFrame
@@ -65,6 +67,7 @@ def evaluate(
     interval = metrics.set_index("metric").loc["macro_ap"]
     headline["test"] |= {f"macro_ap_{end}": float(interval[f"{end}_by_patch"]) for end in ("low", "high")}
     return Evaluation(
+        config=config,
         test=test,
         headline=headline,
         metrics=metrics,

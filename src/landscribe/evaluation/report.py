@@ -1,13 +1,13 @@
 """Report of the stage `evaluate`: tables as CSV, and pictures of the test split."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_curve
 
-from landscribe.charts import draw_intervals, draw_matrix, draw_note, figure, make_text
+from landscribe.charts import draw_intervals, draw_matrix, draw_note, figure, make_text, shorten
 from landscribe.evaluation.evaluate import Evaluation
 from landscribe.files import replacing, write_json
 from landscribe.scores import Scores
@@ -17,7 +17,7 @@ _MAX_POINTS = 1000  # of a curve: more than a picture has columns
 
 
 def write_evaluate_report(folder: Path, evaluation: Evaluation) -> None:
-    """Write metrics, per_class, thresholds, slices and reliability as CSV, and the pictures.
+    """Write metrics, per_class, thresholds, slices and reliability as CSV, the section as summary.json, the pictures.
 
     Args:
         folder: receives the files.
@@ -33,17 +33,13 @@ def write_evaluate_report(folder: Path, evaluation: Evaluation) -> None:
     for name, table in tables.items():
         with replacing(folder / f"{name}.csv") as beside:
             table.to_csv(beside, index=False)
+    write_json(folder / "summary.json", evaluation.config.model_dump())
     ranked = evaluation.classes.dropna(subset="average_precision").sort_values("average_precision", ascending=False)
     _draw_classes(folder / "average_precision.png", ranked)
-    _draw_curves(folder / "precision_recall.png", evaluation.test, ranked["class"].tolist())
+    _draw_curves(folder / "precision_recall.png", evaluation.test, ranked)
     _draw_reliability(folder / "reliability.png", evaluation.reliability)
     _draw_slices(folder / "slices.png", evaluation.slices)
-    draw_matrix(
-        folder / "confusion.png",
-        "Where the row's class is missed: share of patches that carry the column's class by mistake",
-        evaluation.test.classes,
-        evaluation.confusion,
-    )
+    _draw_confusion(folder / "confusion.png", evaluation)
 
 
 def write_metrics(folder: Path, headline: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
@@ -76,9 +72,22 @@ def _draw_classes(path: Path, ranked: pd.DataFrame) -> None:
     if ranked.empty:
         draw_note(path, title, "No picture: no class has a positive in test.")
         return
-    names = [f"{name} ({number:,})" for name, number in zip(ranked["class"], ranked["num_positives"], strict=True)]
+    names = _count_beside(ranked["class"], ranked["num_positives"])
     ends = ranked[["average_precision_low", "average_precision_high"]].to_numpy()
     draw_intervals(path, title, names, ranked["average_precision"], ends, ranked["prior"], "average precision")
+
+
+def _count_beside(names: Iterable[str], numbers: Iterable[int]) -> list[str]:
+    """Return each name with its number behind it: a long name is shortened, never the number."""
+    return [f"{shorten(name, 30)} ({number:,})" for name, number in zip(names, numbers, strict=True)]
+
+
+def _draw_confusion(path: Path, evaluation: Evaluation) -> None:
+    """Draw the co-occurrence of errors; behind the name of a row stands how many patches it is the share of."""
+    test, thresholds = evaluation.test, evaluation.classes["threshold"].to_numpy()
+    num_missed = ((test.truth > 0) & (test.scores < thresholds)).sum(axis=0).tolist()
+    title = "Of the test patches on which the row's class is missed (number): share given the column's by mistake"
+    draw_matrix(path, title, test.classes, evaluation.confusion, _count_beside(test.classes, num_missed))
 
 
 def _draw_slices(path: Path, slices: pd.DataFrame) -> None:
@@ -97,7 +106,9 @@ def _draw_reliability(path: Path, reliability: pd.DataFrame) -> None:
     some = reliability.dropna()
     with figure(path, 5.5, 6, rows=2) as (upper, lower):
         upper.plot([0, 1], [0, 1], color="#999999", linewidth=1, label="as the scores say")
-        upper.plot(some["mean_score"], some["observed_share"], "o-", markersize=4, label="observed")
+        upper.plot(
+            some["mean_score"], some["observed_share"], "o-", markersize=4, label="observed", clip_on=False, zorder=3
+        )
         upper.set(title="Reliability, all classes (test)", ylabel="share that carries the class")
         upper.legend(frameon=False)
         width = (reliability["high"] - reliability["low"]).to_numpy()
@@ -108,17 +119,24 @@ def _draw_reliability(path: Path, reliability: pd.DataFrame) -> None:
         upper.set_ylim(0, 1)
 
 
-def _draw_curves(path: Path, test: Scores, classes: Sequence[str]) -> None:
-    """Draw one precision-recall curve a class, best first."""
+def _draw_curves(path: Path, test: Scores, ranked: pd.DataFrame) -> None:
+    """Draw one precision-recall curve a class, best first; the area below a curve is its average precision."""
     with figure(path, 9, 6) as axes:
-        for number, name in enumerate(classes):
+        for number, (name, value) in enumerate(zip(ranked["class"], ranked["average_precision"], strict=True)):
             column = test.classes.index(name)
             precision, recall, _ = precision_recall_curve(test.truth[:, column], test.scores[:, column])
-            some = np.unique(np.linspace(0, len(recall) - 1, _MAX_POINTS).astype(int))
-            style = ("-", "--", ":")[number // 10 % 3]
+            # Of the cuts of one recall the highest alone counts: the others would hang down as hairs.
+            steps = np.flatnonzero(recall[:-1] > recall[1:])
+            some = steps[np.unique(np.linspace(0, len(steps) - 1, _MAX_POINTS).astype(int))]
             axes.step(
-                recall[some], precision[some], where="post", label=make_text(name), linestyle=style, linewidth=1.2
+                np.append(recall[some], 0),
+                np.append(precision[some], precision[some[-1]]),
+                where="post",
+                label=f"{value:.2f}  {make_text(name)}",
+                linestyle=("-", "--", ":")[number // 10 % 3],
+                linewidth=1.2,
             )
-        axes.set(title="Precision-recall by class (test)", xlabel="recall", ylabel="precision", ylim=(0, 1.02))
-        if classes:
+        title = "Precision-recall by class (test), average precision beside the name"
+        axes.set(title=title, xlabel="recall", ylabel="precision", ylim=(0, 1.02))
+        if len(ranked):
             axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -1,6 +1,7 @@
-"""What the metrics of a split are made of, and the metrics when each patch counts as often as a weight says.
+"""What the metrics of a split are made of, and the metrics when each unit counts as often as a weight says.
 
 Weights of one give the metrics themselves, weights drawn at random those of a bootstrap draw: one definition for both.
+A unit is what has a weight: a patch, or a whole tile, whose patches are added up once, before any draw.
 """
 
 from dataclasses import dataclass
@@ -17,17 +18,19 @@ _AVERAGED_GAINS = ("macro_f1", "macro_f2", "micro_f1", "micro_f2", "sample_f1", 
 
 @dataclass(frozen=True)
 class Tally:
-    """Truth, decisions and rankings of a split.
+    """Truth, decisions and rankings of a split, by unit.
 
     Attributes:
-        truth: float32 [patch, class] of 0 and 1.
-        decisions: suffix -> (hits, predicted), float32 [patch, class] of 0 and 1 each: "" at the thresholds given,
+        sizes: float64 [unit], patches of each.
+        truth: float32 [unit, class], patches that carry the class.
+        decisions: suffix -> (hits, predicted), patches, float32 [unit, class] each: "" at the thresholds given,
             `AT_HALF` at 0.5.
-        patch_values: metric -> float64 [patch], whose mean is the metric.
+        patch_values: metric -> float64 [unit], sum over the patches, whose mean is the metric.
         by_class: the decisions of each class, ranked.
         pooled: all decisions, ranked.
     """
 
+    sizes: np.ndarray
     truth: np.ndarray
     decisions: dict[str, tuple[np.ndarray, np.ndarray]]
     patch_values: dict[str, np.ndarray]
@@ -49,13 +52,14 @@ class Weighed:
     classes: dict[str, np.ndarray]
 
 
-def make_tally(truth: np.ndarray, scores: np.ndarray, thresholds: np.ndarray) -> Tally:
+def make_tally(truth: np.ndarray, scores: np.ndarray, thresholds: np.ndarray, units: np.ndarray | None = None) -> Tally:
     """Return what `weigh` needs.
 
     Args:
         truth: [patch, class] of 0 and 1.
         scores: [patch, class] in [0, 1], no NaN.
         thresholds: [class]; a class is predicted at a score of at least its threshold.
+        units: intp [patch], which unit each patch belongs to, numbered from 0; None: each is its own.
     """
     true = truth.astype(bool)
     predicted = {"": scores >= thresholds, AT_HALF: scores >= 0.5}
@@ -63,17 +67,29 @@ def make_tally(truth: np.ndarray, scores: np.ndarray, thresholds: np.ndarray) ->
     for suffix, predictions in predicted.items():
         named = compute_patch_decisions(true, predictions)
         values |= {f"{name}{suffix}": numbers for name, numbers in named.items()}
-    patches = np.repeat(np.arange(len(true)), true.shape[1])
+    owners = np.arange(len(true)) if units is None else units
     return Tally(
-        truth=true.astype(np.float32),
+        sizes=_add_up(np.ones(len(true)), units),
+        truth=_count_by_unit(true, units),
         decisions={
-            suffix: ((true & predictions).astype(np.float32), predictions.astype(np.float32))
+            suffix: (_count_by_unit(true & predictions, units), _count_by_unit(predictions, units))
             for suffix, predictions in predicted.items()
         },
-        patch_values=values,
-        by_class=tuple(rank_decisions(*column) for column in zip(true.T, scores.T, strict=True)),
-        pooled=rank_decisions(true.ravel(), scores.ravel(), patches),
+        patch_values={name: _add_up(numbers, units) for name, numbers in values.items()},
+        by_class=tuple(rank_decisions(*column, owners) for column in zip(true.T, scores.T, strict=True)),
+        pooled=rank_decisions(true.ravel(), scores.ravel(), np.repeat(owners, true.shape[1])),
     )
+
+
+def _add_up(values: np.ndarray, units: np.ndarray | None) -> np.ndarray:
+    """Return the sum of each unit, float64 [unit], from [patch]."""
+    return values.astype(np.float64) if units is None else np.bincount(units, values)
+
+
+def _count_by_unit(flags: np.ndarray, units: np.ndarray | None) -> np.ndarray:
+    """Return how many patches of each unit are flagged, float32 [unit, class], from bool [patch, class]."""
+    counts = flags if units is None else np.column_stack([_add_up(column, units) for column in flags.T])
+    return counts.astype(np.float32)
 
 
 def weigh(tally: Tally, weights: np.ndarray, usual: Weighed | None = None) -> Weighed:
@@ -81,14 +97,15 @@ def weigh(tally: Tally, weights: np.ndarray, usual: Weighed | None = None) -> We
 
     Args:
         tally: as made by `make_tally`.
-        weights: int32 [draw, patch], from 0; each draw has a sum above 0 and below 2**24.
-        usual: the metrics of all patches, one draw. A class that has a positive, but none in the draw, counts with its
+        weights: int32 [draw, unit], from 0; the patches of each draw are more than 0 and fewer than 2**24.
+        usual: the metrics of all units, one draw. A class that has a positive, but none in the draw, counts with its
             usual value: left out, it would move the mean by being absent. None: every positive is in every draw.
     """
     # Sums of whole numbers below 2**24 are exact in float32, whatever the order in which BLAS adds them.
     light = weights.astype(np.float32)
     true = (light @ tally.truth).astype(np.float64)
-    shares = true / weights.sum(axis=1, keepdims=True)
+    num_patches = np.einsum("du,u->d", weights, tally.sizes)[:, None]
+    shares = true / num_patches
 
     def complete(name: str, values: np.ndarray) -> np.ndarray:
         return np.where(true > 0, values, np.nan if usual is None else usual.classes[name])
@@ -108,7 +125,7 @@ def weigh(tally: Tally, weights: np.ndarray, usual: Weighed | None = None) -> We
             metrics[f"macro_{name}{suffix}"] = _average(classes[f"{name}{suffix}"])
         for name, values in compute_ratios(counts.sum(axis=2)).items():
             metrics[f"micro_{name}{suffix}"] = values
-    metrics |= _average_patches(tally.patch_values, weights)
+    metrics |= _average_patches(tally.patch_values, weights, num_patches)
     gains = {f"{name}_gain": metrics[name] - metrics[f"{name}{AT_HALF}"] for name in _AVERAGED_GAINS}
     return Weighed(metrics | gains, classes)
 
@@ -120,12 +137,13 @@ def _average(values: np.ndarray) -> np.ndarray:
     return means
 
 
-def _average_patches(values: dict[str, np.ndarray], weights: np.ndarray) -> dict[str, np.ndarray]:
+def _average_patches(
+    values: dict[str, np.ndarray], weights: np.ndarray, num_patches: np.ndarray
+) -> dict[str, np.ndarray]:
     """Return the weighted mean over patches of each metric, float64 [draw] each.
 
     By einsum, not by BLAS: how BLAS cuts these sums into parts depends on its threads, and so would the last bits.
     """
     stacked = np.stack(list(values.values()))
-    sums = np.array([np.einsum("mp,p->m", stacked, draw.astype(np.float64)) for draw in weights])
-    means = sums / weights.sum(axis=1, keepdims=True)
-    return dict(zip(values, means.T, strict=True))
+    sums = np.array([np.einsum("mu,u->m", stacked, draw.astype(np.float64)) for draw in weights])
+    return dict(zip(values, (sums / num_patches).T, strict=True))

@@ -1,10 +1,13 @@
 """The card inside `model.keras`: which bands it takes and which classes it gives, by name and in order."""
 
+import io
 import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import h5py
 
 from landscribe.errors import RecordsError
 
@@ -42,3 +45,23 @@ def read_card(path: Path) -> ModelCard:
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise RecordsError(f"{path}: expected a model written by the stage train; {error}") from error
     return ModelCard(**content | {"classes": tuple(content["classes"])})
+
+
+def count_weights(path: Path) -> int:
+    """Return how many numbers a model file holds, the statistics of its normalisation included, without TensorFlow.
+
+    Raises:
+        RecordsError: the file is absent or holds no weights.
+    """
+    sizes: list[int] = []
+
+    def count(_: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.dtype.kind == "f":  # seeds of dropout are whole numbers
+            sizes.append(item.size)
+
+    try:
+        with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
+            weights.visititems(count)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise RecordsError(f"{path}: expected a model written by the stage train; {error}") from error
+    return sum(sizes)

@@ -21,6 +21,7 @@ from mlflow.types.schema import Array, DataType
 from landscribe.errors import RegistryError
 from landscribe.files import compute_digest, compute_file_digest, write_json
 from landscribe.models.card import ModelCard
+from landscribe.progress import make_logger
 from landscribe.tracking.store import open_store
 
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -39,6 +40,7 @@ class Candidate:
         metrics: metrics of the test split, with their prefix.
         test_digest: digest of the test records that they were measured on.
         example: one raw patch, {band: [1, row, column]}.
+        description: Markdown that the version's page shows; at most 5,000 characters.
     """
 
     model_path: Path
@@ -47,6 +49,7 @@ class Candidate:
     metrics: Mapping[str, float]
     test_digest: str
     example: Mapping[str, np.ndarray]
+    description: str = ""
 
     @property
     def digest(self) -> str:
@@ -70,8 +73,9 @@ def register(candidate: Candidate, model_name: str, run_id: str) -> dict[str, An
     measured = {METRIC_TAG: repr(candidate.metrics["test_macro_ap"]), TEST_TAG: candidate.test_digest}
     for tag, value in measured.items():
         client.set_model_version_tag(model_name, version.version, tag, value)
-    client.update_model_version(model_name, version.version, _describe(candidate))
+    client.update_model_version(model_name, version.version, candidate.description)
     client.set_registered_model_alias(model_name, CHALLENGER, version.version)
+    make_logger("register").info("register: %s version %s is the challenger", model_name, version.version)
     return {
         "model_name": model_name,
         "version": int(version.version),
@@ -178,15 +182,6 @@ def _log_version(candidate: Candidate, model_name: str, run_id: str) -> ModelVer
         "backbone": candidate.card.backbone,
     }
     return client.create_model_version(model_name, logged.model_uri, run_id, tags, model_id=logged.model_id)
-
-
-def _describe(candidate: Candidate) -> str:
-    """Return the line that the version's page shows."""
-    card = candidate.card
-    return (
-        f"{card.backbone}, {card.nomenclature} ({len(card.classes)} classes), test macro average precision"
-        f" {candidate.metrics['test_macro_ap']:.4f}"
-    )
 
 
 def _save_served(candidate: Candidate, folder: Path, mlflow_model: Model) -> None:

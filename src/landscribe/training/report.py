@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from landscribe.charts import draw_lines
+from landscribe.charts import draw_panels
 from landscribe.history import write_history
 from landscribe.progress import make_logger
 from landscribe.training.config import EpochLog, TrainConfig
@@ -18,8 +18,9 @@ def write_train_report(folder: Path, history: Sequence[Mapping[str, float]]) -> 
     """
     rows = [{name: value for name, value in row.items() if name != "seconds"} for row in history]
     write_history(folder / "history.csv", rows)
-    series = {name: [row[name] for row in history] for name in ("loss", "val_loss", "val_macro_ap")}
-    draw_lines(folder / "learning_curves.png", "Learning curves", [row["epoch"] for row in history], series, "epoch")
+    panels = {"loss": ("loss", "val_loss"), "macro average precision": ("val_macro_ap",)}
+    series = {label: {name: [row[name] for row in rows] for name in names} for label, names in panels.items()}
+    draw_panels(folder / "learning_curves.png", "Learning curves", [row["epoch"] for row in rows], series, "epoch")
 
 
 def say_epoch(config: TrainConfig, device: str, log_epoch: EpochLog) -> EpochLog:
