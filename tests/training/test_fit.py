@@ -208,9 +208,7 @@ def test_unsettled_statistics_are_computed_anew_before_an_evaluation(norm_batche
 
 def test_a_frozen_backbone_keeps_its_weights_and_the_head_learns() -> None:
     bands = [BandInput(name, 32, "uint8", 100.0, 50.0) for name in "RGB"]
-    spec = ClassifierSpec(
-        bands=bands, num_classes=2, backbone="MobileNet", imagenet=False, trainable_backbone=False, dropout=0.0
-    )
+    spec = ClassifierSpec(bands=bands, num_classes=2, backbone="MobileNet", dropout=0.0)
     model, evaluated = build_classifier(spec), build_classifier(spec)
     pixels = np.random.default_rng(0).integers(0, 256, (8, 3, 32, 32)).astype(np.uint8)
     values = {name: pixels[:, number] for number, name in enumerate("RGB")}
