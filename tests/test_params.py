@@ -31,6 +31,8 @@ IMPOSSIBLE: list[tuple[str, Any, str]] = [
     ("train.bands", ["B02", "B02"], "each band once"),
     ("train.augmentation.shift_fraction", 0.6, "less than or equal to 0.5"),
     ("train.augmentation.mixup_alpha", float("inf"), "finite"),
+    ("train.freeze_epochs", -1, "0 or more, or all; received -1"),
+    ("train.unfrozen_rate_factor", 0, "greater than 0"),
     ("train.seed", -1, "greater than or equal to 0"),
     ("discover.max_bad_fraction", 1.5, "less than or equal to 1"),
     ("convert.max_bad_fraction", -0.1, "greater than or equal to 0"),

@@ -47,9 +47,9 @@ Application = Literal[
     "VGG19",
     "Xception",
 ]
-Backbone = Literal["SmallResNet"] | Application
+Backbone = Literal["SmallResNet", Application]
 APPLICATIONS: tuple[str, ...] = get_args(Application)
-BACKBONES: tuple[str, ...] = ("SmallResNet", *APPLICATIONS)
+BACKBONES: tuple[str, ...] = get_args(Backbone)
 
 WeightsKind = Literal["imagenet", "model", "keras_weights", "registered"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from landscribe.models.config import Backbone, Weights
 from landscribe.params import Section
@@ -11,6 +11,12 @@ from landscribe.pipeline.config import AugmentationConfig, PipelineConfig
 
 EpochLog = Callable[[int, Mapping[str, float]], None]
 """Receives (epoch from 1, row of the history) after each epoch."""
+
+
+def _check_epochs(value: object) -> object:
+    if value == "all" or (type(value) is int and value >= 0):
+        return value
+    raise ValueError(f"expected a number of epochs, 0 or more, or all; received {value!r}")
 
 
 class WeightedBceConfig(Section):
@@ -71,7 +77,7 @@ class TrainConfig(Section):
     bands: list[str] = Field(min_length=1)
     backbone: Backbone
     weights: Weights | None
-    freeze_epochs: Annotated[int, Field(ge=0)] | Literal["all"]
+    freeze_epochs: Annotated[int | Literal["all"], BeforeValidator(_check_epochs)]
     unfrozen_rate_factor: float = Field(gt=0, le=1)
     dropout: float = Field(ge=0, lt=1)
     optimizer: Literal["AdamW", "Adam", "RMSprop", "SGD"]
