@@ -148,6 +148,7 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         self._log_epoch, self._state = log_epoch, state
         self._first_epoch = 0  # of the phase
         self._norms: NormEstimator
+        self._learned: Sequence[np.ndarray] = []
         self._began = 0.0
 
     def restore(self, trained: Any, snapshot: Snapshot) -> None:
@@ -197,8 +198,13 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
             variables = [*self.model.variables, *self.model.optimizer.variables]
             values = [variable.numpy() for variable in variables]
             self._state.write(Snapshot(values, self.kept_weights, self.history))
+        self._learned = [variable.numpy() for variable in self.model.trainable_variables]
         self._log_epoch(epoch + 1, row)
         self.model.stop_training = self.is_over()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Put back what Keras has just replaced by averages: the next phase begins with the weights themselves."""
+        _assign(self.model.trainable_variables, self._learned)
 
     def _publish(self, num_steps: int) -> None:
         """Give the evaluated model the weights of the trained one, with statistics that are theirs."""
