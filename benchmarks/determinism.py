@@ -45,8 +45,6 @@ def _time_step(deterministic: bool) -> float:
             bands=bands,
             num_classes=NUM_CLASSES,
             backbone="SmallResNet",
-            imagenet=False,
-            trainable_backbone=True,
             dropout=0.1,
         )
     )

@@ -63,8 +63,6 @@ def _build_model(manifest: Manifest) -> Any:
         bands=[BandInput(name, group.size_px, group.dtype, 2000.0, 1150.0) for name, group in groups.items()],
         num_classes=len(manifest.classes),
         backbone="MobileNetV2",
-        imagenet=False,
-        trainable_backbone=True,
         dropout=0.1,
     )
     model = build_classifier(spec)

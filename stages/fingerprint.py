@@ -1,7 +1,7 @@
-"""fingerprint: notice whether the archive changed. Checks all of params.yaml first; writes the demo archive if absent.
+"""fingerprint: notice whether the archive, or the weights to start from, changed; write the demo archive if absent.
 
-Reads: params.yaml (every section is checked), the archive. Writes: data/archive.json.
-Params: archive, demo, split (its lists). Cost: one read of the archive, once; then a listing.
+Reads: params.yaml (every section is checked), the archive. Writes: data/archive.json, data/weights.json.
+Params: archive, demo, split (its lists), train (its weights). Cost: one read of the archive, once; then a listing.
 """
 
 from landscribe.archive.config import ArchiveConfig
@@ -14,6 +14,8 @@ from landscribe.files import write_json
 from landscribe.params import find_scratch, parse_section, read_params
 from landscribe.sections import check_params
 from landscribe.splits.config import SplitConfig
+from landscribe.training.config import TrainConfig
+from landscribe.training.weights import find_source
 from stages import paths
 
 
@@ -24,6 +26,8 @@ def main() -> None:
     config = parse_section(params, "archive", ArchiveConfig)
     demo = parse_section(params, "demo", DemoConfig)
     split = parse_section(params, "split", SplitConfig)
+    train = parse_section(params, "train", TrainConfig)
+    write_json(paths.WEIGHTS, {"weights": train.weights, "digest": find_source(train.weights, []).digest})
     if config.layout == "demo" and config.root_path:
         ensure_demo_archive(demo, config.root_path)
     files = [*config.extra_files, *split.file_paths]

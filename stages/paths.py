@@ -3,6 +3,7 @@
 from pathlib import Path
 
 ARCHIVE = Path("data/archive.json")
+WEIGHTS = Path("data/weights.json")
 INDEX = Path("data/index.parquet")
 NOMENCLATURE = Path("data/nomenclature.json")
 SPLITS = Path("data/splits.parquet")

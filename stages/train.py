@@ -1,6 +1,6 @@
 """train: fit the classifier, keep the epoch that train.keep names.
 
-Reads: data/records/, data/band_statistics.json, search/best_params.yaml.
+Reads: data/records/, data/band_statistics.json, search/best_params.yaml; DVC compares data/weights.json.
 Writes: models/model.keras, reports/train/. Params: train, with the values of the search. Cost: the longest stage.
 """
 
@@ -12,7 +12,7 @@ from landscribe.search import read_choice
 from landscribe.statistics import read_statistics
 from landscribe.tracking import runs
 from landscribe.training.config import TrainConfig
-from landscribe.training.recipe import fit_classifier, make_card, prepare
+from landscribe.training.recipe import fit_classifier, make_card, prepare, read_pretrained
 from landscribe.training.report import say_epoch, write_train_report
 from landscribe.training.session import open_session
 from stages import paths
@@ -23,13 +23,14 @@ def main() -> None:
     section = parse_section(read_params(), "train", TrainConfig)
     config = TrainConfig.model_validate(section.model_dump() | read_choice(paths.BEST_PARAMS))
     manifest, statistics = read_manifest(paths.MANIFEST), read_statistics(paths.BAND_STATISTICS)
-    device, name = prepare(manifest, config), f"train-{config.backbone}"
-    tags, say = runs.make_tags(manifest, device, paths.RECORDS.parent), say_epoch(config, device, runs.log_epoch)
+    device, start, name = prepare(manifest, config), read_pretrained(manifest, config), f"train-{config.backbone}"
+    tags = runs.make_tags(manifest, device, paths.RECORDS.parent) | (start.tags if start else {})
+    say = say_epoch(config, device, runs.log_epoch)
     with open_session(name, config, manifest, statistics, tags) as (run_id, state):
         runs.log_dataset(manifest, paths.RECORDS, "training")
-        model, result = fit_classifier(manifest, paths.RECORDS, statistics, config, say, state)
+        model, result = fit_classifier(manifest, paths.RECORDS, statistics, config, say, state, start)
         write_model(model, make_card(manifest, config), paths.MODEL)
-        write_train_report(paths.REPORTS / "train", result.history)
+        write_train_report(paths.REPORTS / "train", result.history, start)
         runs.write_record(paths.RUN, name, run_id, tags, {"train": config.model_dump()}, manifest)
         runs.log_metrics({"best_epoch": result.best_epoch, "best_val_macro_ap": result.best_val_macro_ap})
         runs.log_files(paths.REPORTS / "train", "train")

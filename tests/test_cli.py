@@ -80,9 +80,7 @@ def image_model(store: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The URI of an untrained classifier of images."""
     path = tmp_path_factory.mktemp("images") / "model.keras"
     bands = [BandInput(name, 32, "uint8", 120.0, 60.0) for name in "RGB"]
-    spec = ClassifierSpec(
-        bands=bands, num_classes=2, backbone="SmallResNet", imagenet=False, trainable_backbone=True, dropout=0.0
-    )
+    spec = ClassifierSpec(bands=bands, num_classes=2, backbone="SmallResNet", dropout=0.0)
     keras.utils.set_random_seed(1)
     facts: dict[str, Any] = {
         "bands": {band.name: {"size_px": 32, "dtype": "uint8"} for band in bands},

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from landscribe.bands import BANDS, S1_BANDS, S2_BANDS
-from landscribe.errors import ParamsError
+from landscribe.errors import ParamsError, TrainingError
 from landscribe.params import PARAMS_FILE, find_repository, find_scratch, parse_section, read_params
 from landscribe.sections import SECTIONS, check_params
 from tests.closure import ROOT
@@ -31,6 +31,8 @@ IMPOSSIBLE: list[tuple[str, Any, str]] = [
     ("train.bands", ["B02", "B02"], "each band once"),
     ("train.augmentation.shift_fraction", 0.6, "less than or equal to 0.5"),
     ("train.augmentation.mixup_alpha", float("inf"), "finite"),
+    ("train.freeze_epochs", -1, "0 or more, or all; received -1"),
+    ("train.unfrozen_rate_factor", 0, "greater than 0"),
     ("train.seed", -1, "greater than or equal to 0"),
     ("discover.max_bad_fraction", 1.5, "less than or equal to 1"),
     ("convert.max_bad_fraction", -0.1, "greater than or equal to 0"),
@@ -207,31 +209,25 @@ def test_the_bands_that_train_takes_must_be_stored() -> None:
     assert "received B08 besides" in sentence
 
 
-def test_imagenet_weights_take_three_bands() -> None:
+def test_weights_that_are_not_there_are_refused() -> None:
+    assert "received 'imagnet'" in refuse(change("train.weights", "imagnet"))
+    with pytest.raises(TrainingError, match="does not exist"):
+        check_params(change("train.weights", "absent.keras"))
+
+
+def test_the_small_network_has_no_weights_in_keras() -> None:
     params = change("train.weights", "imagenet")
-    params["train"]["backbone"], params["search"]["trials"] = "MobileNetV2", 0
-    assert f"imagenet takes three bands, red first; train.bands has {params['train']['bands']}" in refuse(params)
-    params["train"]["bands"] = ["B04", "B03", "B02"]
-    check_params(params)
-
-
-@pytest.mark.parametrize(("key", "value"), [("weights", "imagenet"), ("trainable_backbone", False)])
-def test_the_small_network_has_no_weights_to_start_from(key: str, value: Any) -> None:
-    params = change(f"train.{key}", value)
-    params["train"] |= {"bands": ["B04", "B03", "B02"], "backbone": "SmallResNet"}
     params["search"] |= {"trials": 0, "backbones": ["SmallResNet"]}
     assert "SmallResNet" in refuse(params)
-    params["train"] |= {"backbone": "ResNet50", "weights": "imagenet"}
+    params["train"]["backbone"] = "ResNet50"
     check_params(params)  # a search of no trials trains nothing
     params["search"]["trials"] = 1
     assert "search.backbones" in refuse(params)
 
 
-def test_random_features_are_not_frozen() -> None:
-    params = change("train.trainable_backbone", False)
-    params["train"]["backbone"] = "ResNet50"
-    params["search"]["trials"] = 0
-    assert "freezes random features" in refuse(params)
+@pytest.mark.parametrize("freeze_epochs", [3, "all"])
+def test_random_features_are_not_frozen(freeze_epochs: Any) -> None:
+    assert "freezes random features" in refuse(change("train.freeze_epochs", freeze_epochs))
 
 
 def test_each_layout_offers_its_own_bands() -> None:

@@ -1,7 +1,8 @@
-"""Bands by name: resolution, native size and dtype of Sentinel-2, Sentinel-1 and image bands.
+"""Bands by name: resolution, wavelength, native size and dtype of Sentinel-2, Sentinel-1 and image bands.
 
 Sentinel-2 level 2A carries 12 bands (no B10); native sizes are those of a 1.2 km BigEarthNet patch
-(https://bigearth.net). Sentinel-1 is sigma0 in dB at 10 m.
+(https://bigearth.net). Central wavelengths: ESA, Sentinel-2 User Handbook, issue 1.2 (2015), table 1. Sentinel-1 is
+sigma0 in dB at 10 m. The bands of an image stand for those of Sentinel-2 with the same colour.
 """
 
 from dataclasses import dataclass
@@ -18,23 +19,26 @@ class Band:
         resolution_m: ground sampling distance, metres; None for images of unknown scale.
         size_px: native rows and columns of a patch; None where `convert.image_size_px` decides.
         dtype: dtype of the stored values; None where the images decide (uint8 or uint16).
+        wavelength_nm: central wavelength, nanometres; None where there is none, as of radar.
     """
 
     name: str
     resolution_m: int | None
     size_px: int | None
     dtype: str | None
+    wavelength_nm: int | None = None
 
 
-def _s2(name: str, resolution_m: int) -> Band:
-    return Band(name=name, resolution_m=resolution_m, size_px=1200 // resolution_m, dtype="uint16")
+def _s2(name: str, resolution_m: int, wavelength_nm: int) -> Band:
+    size_px = 1200 // resolution_m
+    return Band(name=name, resolution_m=resolution_m, wavelength_nm=wavelength_nm, size_px=size_px, dtype="uint16")
 
 
 S2_BANDS: dict[str, Band] = {
-    name: _s2(name, resolution_m)
-    for name, resolution_m in {
-        "B01": 60, "B02": 10, "B03": 10, "B04": 10, "B05": 20, "B06": 20,
-        "B07": 20, "B08": 10, "B8A": 20, "B09": 60, "B11": 20, "B12": 20,
+    name: _s2(name, resolution_m, wavelength_nm)
+    for name, (resolution_m, wavelength_nm) in {
+        "B01": (60, 443), "B02": (10, 490), "B03": (10, 560), "B04": (10, 665), "B05": (20, 705), "B06": (20, 740),
+        "B07": (20, 783), "B08": (10, 842), "B8A": (20, 865), "B09": (60, 945), "B11": (20, 1610), "B12": (20, 2190),
     }.items()
 }  # fmt: skip
 
@@ -43,7 +47,8 @@ S1_BANDS: dict[str, Band] = {
 }
 
 IMAGE_BANDS: dict[str, Band] = {
-    name: Band(name=name, resolution_m=None, size_px=None, dtype=None) for name in ("R", "G", "B", "NIR")
+    name: Band(name=name, resolution_m=None, wavelength_nm=S2_BANDS[like].wavelength_nm, size_px=None, dtype=None)
+    for name, like in {"R": "B04", "G": "B03", "B": "B02", "NIR": "B08"}.items()
 }
 
 BANDS: dict[str, Band] = {**S2_BANDS, **S1_BANDS, **IMAGE_BANDS}

@@ -9,6 +9,7 @@ from landscribe.demo import DemoConfig
 from landscribe.errors import ParamsError
 from landscribe.evaluation.config import EvaluateConfig
 from landscribe.labels import DiscoverConfig
+from landscribe.models.config import find_kind
 from landscribe.nomenclature import make_nomenclature
 from landscribe.params import Section, check_sections, find_repository, parse_section
 from landscribe.records.conversion import ConvertConfig
@@ -16,6 +17,7 @@ from landscribe.search import SearchConfig
 from landscribe.splits.config import SplitConfig
 from landscribe.tracking.config import RegisterConfig
 from landscribe.training.config import TrainConfig
+from landscribe.training.weights import find_source
 
 WITH_OFFICIAL_SPLIT = ("bigearthnet-v2", "bigearthnet-tfrecord")
 
@@ -80,16 +82,17 @@ def _check_bands(archive: ArchiveConfig, convert: ConvertConfig, train: TrainCon
 
 
 def _check_weights(train: TrainConfig, search: SearchConfig) -> None:
-    """Refuse pretrained weights where there are none, and frozen random ones."""
+    """Refuse pretrained weights that are not there or of another backbone, and frozen random ones."""
     backbones = [train.backbone, *(search.backbones if search.trials else [])]
-    if "SmallResNet" in backbones and (train.weights or not train.trainable_backbone):
+    kind = train.weights and find_kind(train.weights)
+    if "SmallResNet" in backbones and kind in ("imagenet", "keras_weights"):
         raise ParamsError(
-            "SmallResNet (train.backbone or search.backbones) has no pretrained weights; set train.weights to null and"
-            " train.trainable_backbone to true, or name backbones of keras.applications."
+            "SmallResNet (train.backbone or search.backbones) has no weights in Keras; set train.weights to null or to"
+            " a model of the stage train, or name backbones of keras.applications."
         )
-    if not train.trainable_backbone and train.weights is None:
+    if train.freeze_epochs and train.weights is None:
         raise ParamsError(
-            "train.trainable_backbone: false freezes random features; set train.weights to imagenet, or set it to true."
+            f"train.freeze_epochs: {train.freeze_epochs} freezes random features; set train.weights, e.g. to imagenet,"
+            " or set it to 0."
         )
-    if train.weights == "imagenet" and len(train.bands) != 3:
-        raise ParamsError(f"train.weights: imagenet takes three bands, red first; train.bands has {train.bands}.")
+    find_source(train.weights, backbones)

@@ -50,9 +50,7 @@ def build() -> Any:
     """Return a classifier with seeded weights."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(11)
-    spec = ClassifierSpec(
-        bands=BANDS, num_classes=3, backbone="SmallResNet", imagenet=False, trainable_backbone=True, dropout=0.1
-    )
+    spec = ClassifierSpec(bands=BANDS, num_classes=3, backbone="SmallResNet", dropout=0.1)
     return build_classifier(spec)
 
 

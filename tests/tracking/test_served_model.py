@@ -66,11 +66,7 @@ def build_image_model(folder: Path) -> tuple[Any, ModelCard, Path]:
     """Return an untrained classifier of images, its card and its file."""
     keras.utils.set_random_seed(5)
     bands = [BandInput(name, IMAGE_PX, "uint8", 120.0, 60.0) for name in "RGB"]
-    model = build_classifier(
-        ClassifierSpec(
-            bands=bands, num_classes=2, backbone="SmallResNet", imagenet=False, trainable_backbone=True, dropout=0.0
-        )
-    )
+    model = build_classifier(ClassifierSpec(bands=bands, num_classes=2, backbone="SmallResNet", dropout=0.0))
     facts = {name: {"size_px": IMAGE_PX, "dtype": "uint8"} for name in "RGB"}
     card = ModelCard(
         bands=facts, classes=("a, b", "c"), nomenclature="discovered", backbone="SmallResNet", resamples=True

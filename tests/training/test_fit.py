@@ -11,9 +11,7 @@ import pytest
 
 from landscribe.backend import keras, tf
 from landscribe.errors import TrainingError
-from landscribe.models.classifier import ClassifierSpec, build_classifier
-from landscribe.models.preprocess import BandInput
-from landscribe.training.fit import FitResult, Task, fit
+from landscribe.training.fit import FitResult, Task, fit, plan_phases
 from landscribe.training.losses import MultiLabelLoss, build_loss
 from landscribe.training.optimizers import build_optimizer, read_weights
 from landscribe.training.recipe import fit_classifier
@@ -33,7 +31,7 @@ def build_toy(dropout: float = 0.2) -> Any:
         keras.layers.Dense(8, "relu"),
         keras.layers.BatchNormalization(momentum=0.5),
         keras.layers.Dropout(dropout),
-        keras.layers.Dense(2),
+        keras.layers.Dense(2, name="logits"),
     ]
     return keras.Sequential([keras.Input((4,)), *layers])
 
@@ -88,8 +86,10 @@ def fit_toy(script: Script, state: TrainState | None = None, **changed: Any) -> 
 
 def wrap(toy: Any) -> Any:
     """Return the toy with a named input, as classifiers have."""
-    features = keras.Input((4,), name="features")
-    return keras.Model({"features": features}, toy(features))
+    features = outputs = keras.Input((4,), name="features")
+    for layer in toy.layers:
+        outputs = layer(outputs)
+    return keras.Model({"features": features}, outputs)
 
 
 def forget_seconds(result: FitResult) -> list[dict[str, float]]:
@@ -157,8 +157,9 @@ def test_early_stopping_waits_so_many_epochs_for_a_better_one(patience_epochs: i
         {"keep": "best"},
         {"keep": "last", "ema_momentum": 0.9, "clip_norm": 0.1},
         {"early_stopping_epochs": 1, "optimizer": "SGD", "schedule": "cosine", "warmup_epochs": 1},
+        {"freeze_epochs": 2, "keep": "last", "ema_momentum": 0.5, "schedule": "cosine", "warmup_epochs": 1},
     ],
-    ids=["best", "averaged", "stopped"],
+    ids=["best", "averaged", "stopped", "frozen at first"],
 )
 def test_a_training_that_was_killed_ends_as_one_that_was_not(
     changed: dict[str, Any], num_epochs: int, tmp_path: Path
@@ -206,22 +207,29 @@ def test_unsettled_statistics_are_computed_anew_before_an_evaluation(norm_batche
     assert np.allclose(mean, activations.mean(axis=0), atol=1e-5) == estimated
 
 
-def test_a_frozen_backbone_keeps_its_weights_and_the_head_learns() -> None:
-    bands = [BandInput(name, 32, "uint8", 100.0, 50.0) for name in "RGB"]
-    spec = ClassifierSpec(
-        bands=bands, num_classes=2, backbone="MobileNet", imagenet=False, trainable_backbone=False, dropout=0.0
-    )
-    model, evaluated = build_classifier(spec), build_classifier(spec)
-    pixels = np.random.default_rng(0).integers(0, 256, (8, 3, 32, 32)).astype(np.uint8)
-    values = {name: pixels[:, number] for number, name in enumerate("RGB")}
-    batches = tf.data.Dataset.from_tensors((values, np.eye(2, dtype=np.float32)[[0, 0, 0, 1, 0, 1, 0, 0]])).repeat()
-    before = model.get_weights()
-    task = make_task(Script(0.5), make_batches=lambda first_epoch: batches, steps=2, norm_batches=[values])
-    fit(model, evaluated, task, make_train_config(epochs=1), lambda epoch, row: None)
-    assert_same_weights(evaluated.get_weights(), model.get_weights())
-    pairs = zip(evaluated.weights, evaluated.get_weights(), before, strict=True)
-    changed = {weight.path for weight, new, old in pairs if not np.array_equal(new, old)}
-    assert changed == {"logits/kernel", "logits/bias"}
+@pytest.mark.parametrize(("freeze_epochs", "phases"), [(0, [4]), (1, [1, 3]), (4, [4]), (9, [4]), ("all", [4])])
+def test_phases_share_out_the_epochs(freeze_epochs: Any, phases: list[int]) -> None:
+    config = make_train_config(epochs=4, freeze_epochs=freeze_epochs, learning_rate=0.1, unfrozen_rate_factor=0.5)
+    planned = plan_phases(config)
+    assert [phase.config.epochs for phase in planned] == phases
+    assert [phase.first_epoch for phase in planned] == [0, *phases[:-1]]
+    assert planned[-1].end_epoch == 4
+    assert [phase.frozen for phase in planned] == [True, False][-len(phases) :] if freeze_epochs in (0, 1) else [True]
+    rates = [phase.config.learning_rate for phase in planned]
+    assert rates == ([0.1, 0.05] if freeze_epochs == 1 else [0.1])
+
+
+def test_a_frozen_backbone_keeps_its_weights_and_statistics_until_it_learns_too() -> None:
+    script = Script(0.5, 0.6)
+    evaluated, result = fit_toy(script, epochs=2, freeze_epochs=1, unfrozen_rate_factor=0.5)
+    before = wrap(build_toy()).get_weights()
+    paths = [weight.path for weight in evaluated.weights]
+    for earlier, later, changed in ((before, script.seen[0], ["logits"]), (*script.seen, {"logits", "dense", "batch"})):
+        moved = {path for path, *pair in zip(paths, earlier, later, strict=True) if not np.array_equal(*pair)}
+        assert {path.split("/")[-2].split("_")[0] for path in moved} == set(changed)
+    assert moved == set(paths)
+    assert [row["learning_rate"] for row in result.history] == pytest.approx([0.02, 0.01])
+    assert all(layer.trainable for layer in evaluated.layers)  # how it was trained is no part of what is saved
 
 
 def test_label_smoothing_reaches_the_loss() -> None:

@@ -23,11 +23,14 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
-def open_once(records: TinyRecords, device: str = "CPU", scale: float = 1.0, **changed: Any) -> tuple[str, TrainState]:
+def open_once(
+    records: TinyRecords, device: str = "CPU", weights: str = "", scale: float = 1.0, **changed: Any
+) -> tuple[str, TrainState]:
     """Open a session, write a snapshot and end it; return run id and state."""
+    tags = {"device": device, "weights_digest": weights}
     statistics = {band: {"mean": row["mean"], "std": row["std"] * scale} for band, row in records.statistics.items()}
     config = make_train_config(bands=list(MODEL_BANDS), **changed)
-    with open_session("train", config, records.manifest, statistics, {"device": device}) as (run_id, state):
+    with open_session("train", config, records.manifest, statistics, tags) as (run_id, state):
         state.write(Snapshot([np.zeros(1)], [np.zeros(1)], HISTORY))
     return run_id, state
 
@@ -41,7 +44,9 @@ def test_the_same_training_goes_on_with_state_and_run(store: Path, records: Tiny
     assert len(mlflow.get_run(run_id).data.tags["training_digest"]) == 32
 
 
-@pytest.mark.parametrize("changed", [*CHANGES.values(), {"device": "GPU: x"}, {"scale": 2.0}], ids=str)
+@pytest.mark.parametrize(
+    "changed", [*CHANGES.values(), {"device": "GPU: x"}, {"weights": "another file"}, {"scale": 2.0}], ids=str
+)
 def test_another_value_is_another_training(store: Path, records: TinyRecords, changed: dict[str, Any]) -> None:
     first, state = open_once(records)
     second, other = open_once(records, **changed)

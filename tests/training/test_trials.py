@@ -9,12 +9,13 @@ import pytest
 from mlflow import MlflowClient
 
 from landscribe.errors import RecordsError
+from landscribe.files import compute_file_digest
 from landscribe.search import Choice, SearchConfig
 from landscribe.tracking.store import open_store
 from landscribe.training import trials
 from landscribe.training.fit import DivergedError, FitResult
 from landscribe.training.trials import search_best
-from tests.model_fixtures import TinyRecords, make_train_config
+from tests.model_fixtures import TinyRecords, Trained, make_train_config
 
 pytest_plugins = ["tests.model_fixtures"]
 
@@ -128,6 +129,21 @@ def test_a_trial_that_diverges_is_the_worst_and_the_search_goes_on(
     best = search(records, make_search(seed=2), tmp_path)
     assert best.learning_rate != TRAIN.learning_rate
     assert pd.read_csv(tmp_path / "trials.csv")["val_macro_ap"].tolist() == [0.0, 0.2]
+
+
+def test_every_trial_starts_from_the_weights_of_train(
+    store: Path, records: TinyRecords, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = []
+
+    def note(*words: Any) -> tuple[None, FitResult]:
+        digests.append(words[-1].digest)
+        return None, FitResult([{"epoch": 1, "val_macro_ap": 0.2}])
+
+    monkeypatch.setattr(trials, "fit_classifier", note)
+    train = make_train_config(bands=["B01"], weights=str(trained.path))
+    search_best(make_search(), train, records.folder / "manifest.json", records.statistics_path, tmp_path)
+    assert digests == [compute_file_digest(trained.path)] * 2
 
 
 def test_a_band_that_is_not_stored_is_refused_before_any_run(store: Path, records: TinyRecords) -> None:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from landscribe.backend import keras
-from landscribe.models.backbones import build_backbone
+from landscribe.models.backbones import Range, build_backbone
 from landscribe.models.preprocess import BandInput, build_features, build_inputs
+
+HEAD = "logits"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,29 +19,33 @@ class ClassifierSpec:
         bands: inputs in order.
         num_classes: size of the class axis.
         backbone: one of `models.config.BACKBONES`.
-        imagenet: start from ImageNet weights.
-        trainable_backbone: False trains the head alone.
         dropout: share of the pooled features dropped while training.
+        ranges: of each band, for pretrained weights, see `build_backbone`; None: the weights stay random.
     """
 
     bands: Sequence[BandInput]
     num_classes: int
     backbone: str
-    imagenet: bool
-    trainable_backbone: bool
     dropout: float
+    ranges: Sequence[Range] | None = None
 
 
 def build_classifier(spec: ClassifierSpec) -> Any:
     """Return a Keras model {band: [batch, row, column] raw} -> logits float32 [batch, class].
 
-    Raises:
-        TrainingError: the backbone does not fit the bands.
+    Its weights are those of the backbone in their order, then kernel and bias of the head.
     """
     inputs = build_inputs(spec.bands)
     features = build_features(inputs, spec.bands)
-    maps = build_backbone(spec.backbone, features, imagenet=spec.imagenet, trainable=spec.trainable_backbone)
+    maps = build_backbone(spec.backbone, features, spec.ranges)
     pooled = keras.layers.GlobalAveragePooling2D(name="pool")(maps)
     pooled = keras.layers.Dropout(spec.dropout, name="dropout")(pooled)
-    logits = keras.layers.Dense(spec.num_classes, dtype="float32", name="logits")(pooled)
+    logits = keras.layers.Dense(spec.num_classes, dtype="float32", name=HEAD)(pooled)
     return keras.Model(inputs, logits, name="landscribe")
+
+
+def freeze_backbone(model: Any, frozen: bool) -> None:
+    """Let the head alone learn, or everything; frozen batch normalisation uses and keeps its statistics."""
+    for layer in model.layers:
+        if layer.name != HEAD:
+            layer.trainable = not frozen

@@ -1,16 +1,22 @@
 """Section `train` of params.yaml, known without importing TensorFlow."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from landscribe.models.config import Backbone
+from landscribe.models.config import Backbone, Weights
 from landscribe.params import Section
 from landscribe.pipeline.config import AugmentationConfig, PipelineConfig
 
 EpochLog = Callable[[int, Mapping[str, float]], None]
 """Receives (epoch from 1, row of the history) after each epoch."""
+
+
+def _check_epochs(value: object) -> object:
+    if value == "all" or (type(value) is int and value >= 0):
+        return value
+    raise ValueError(f"expected a number of epochs, 0 or more, or all; received {value!r}")
 
 
 class WeightedBceConfig(Section):
@@ -48,8 +54,9 @@ class TrainConfig(Section):
 
     Attributes:
         bands: inputs of the model, a subset of `convert.bands`.
-        weights: "imagenet" (three bands) or None for random initial weights.
-        trainable_backbone: False trains the head alone.
+        weights: to start from: "imagenet", a file, a registered model, see `models.config.find_kind`; None: random.
+        freeze_epochs: first epochs, in which the head alone learns; "all": the backbone never does.
+        unfrozen_rate_factor: learning rate of the epochs after these, as a share of `learning_rate`.
         schedule: "cosine" to 0 over all epochs (Loshchilov and Hutter, arXiv:1608.03983) or "constant".
         warmup_epochs: epochs in which the learning rate rises linearly from 0.
         weight_decay: decoupled, AdamW alone; biases and normalisation are left out.
@@ -71,8 +78,9 @@ class TrainConfig(Section):
 
     bands: list[str] = Field(min_length=1)
     backbone: Backbone
-    weights: Literal["imagenet"] | None
-    trainable_backbone: bool
+    weights: Weights | None
+    freeze_epochs: Annotated[int | Literal["all"], BeforeValidator(_check_epochs)]
+    unfrozen_rate_factor: float = Field(gt=0, le=1)
     dropout: float = Field(ge=0, lt=1)
     optimizer: Literal["AdamW", "Adam", "RMSprop", "SGD"]
     learning_rate: float = Field(gt=0, allow_inf_nan=False)

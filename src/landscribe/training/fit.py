@@ -2,6 +2,9 @@
 
 Two models of the same architecture: `trained` learns, on one device or several, in 32 or 16 bits; `evaluated` is what
 will be saved, on one device in float32. After each epoch it takes over the weights, or their moving average.
+
+With a frozen backbone there are two phases: in the first the head alone learns, in the second everything, at a lower
+rate. Each is a training of its own: an optimizer that begins anew, a warm-up and a schedule over its epochs.
 """
 
 import time
@@ -13,6 +16,7 @@ import numpy as np
 
 from landscribe.backend import keras
 from landscribe.errors import TrainingError
+from landscribe.models.classifier import freeze_backbone
 from landscribe.training.config import EpochLog, TrainConfig
 from landscribe.training.norms import NormEstimator
 from landscribe.training.optimizers import build_optimizer, read_weights
@@ -63,6 +67,39 @@ class Task:
     norm_batches: Iterable[Mapping[str, Any]] = ()
 
 
+@dataclass(frozen=True)
+class Phase:
+    """Epochs of a training in which the same weights learn.
+
+    Attributes:
+        first_epoch: from 0.
+        frozen: the head alone learns.
+        config: section `train` with the epochs and the learning rate of the phase.
+    """
+
+    first_epoch: int
+    frozen: bool
+    config: TrainConfig
+
+    @property
+    def end_epoch(self) -> int:
+        """The first epoch after the phase, from 0."""
+        return self.first_epoch + self.config.epochs
+
+
+def plan_phases(config: TrainConfig) -> list[Phase]:
+    """Return the phases in their order: the frozen one, then the rest; a phase without epochs is left out."""
+    frozen_epochs = config.epochs if config.freeze_epochs == "all" else min(config.freeze_epochs, config.epochs)
+    rest: dict[str, float] = {"epochs": config.epochs - frozen_epochs}
+    if frozen_epochs:
+        rest |= {"learning_rate": config.learning_rate * config.unfrozen_rate_factor}
+    phases = [
+        Phase(0, True, config.model_copy(update={"epochs": frozen_epochs})),
+        Phase(frozen_epochs, False, config.model_copy(update=rest)),
+    ]
+    return [phase for phase in phases if phase.config.epochs]
+
+
 def fit(
     trained: Any, evaluated: Any, task: Task, config: TrainConfig, log_epoch: EpochLog, state: TrainState | None = None
 ) -> FitResult:
@@ -76,22 +113,24 @@ def fit(
         log_epoch: receives (epoch from 1, row of the history) after each epoch.
         state: where to go on from, and what to write after each epoch.
     """
-    with trained.distribute_strategy.scope():
-        trained.compile(optimizer=build_optimizer(config, trained, task.steps), loss=task.loss)
-        trained.optimizer.build(trained.trainable_variables)  # where Keras wrapped it, to scale the loss of float16
     epochs = _Epochs(evaluated, task, config, log_epoch, state)
-    if snapshot := state and state.read():
+    if snapshot := state.read() if state else None:
         epochs.restore(trained, snapshot)
-    if not epochs.is_over():
+    for phase in plan_phases(config):
+        if epochs.is_over() or len(epochs.history) >= phase.end_epoch:
+            continue
+        epochs.begin(trained, phase, snapshot)
+        snapshot = None  # as large as the training: let it go
         trained.fit(
             task.make_batches(len(epochs.history)),
             steps_per_epoch=task.steps,
             initial_epoch=len(epochs.history),
-            epochs=config.epochs,
+            epochs=phase.end_epoch,
             callbacks=[epochs],
             verbose=0,
             shuffle=False,
         )
+    freeze_backbone(evaluated, False)  # how it was trained is no part of what is saved
     evaluated.set_weights(epochs.kept_weights)
     return FitResult(epochs.history)
 
@@ -107,14 +146,28 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         self.kept_weights: Sequence[np.ndarray] = []
         self._evaluated, self._task, self._config = evaluated, task, config
         self._log_epoch, self._state = log_epoch, state
-        self._norms = NormEstimator(evaluated)
+        self._first_epoch = 0  # of the phase
+        self._norms: NormEstimator
+        self._learned: Sequence[np.ndarray] = []
         self._began = 0.0
 
     def restore(self, trained: Any, snapshot: Snapshot) -> None:
-        """Put model, optimizer and history back to where they were."""
-        for variable, value in zip(_list_variables(trained), snapshot.variables, strict=True):
-            variable.assign(value)
+        """Put model and history back to where they were."""
+        _assign(trained.variables, snapshot.variables[: len(trained.variables)])
         self.history, self.kept_weights = list(snapshot.history), snapshot.kept_weights
+
+    def begin(self, trained: Any, phase: Phase, snapshot: Snapshot | None) -> None:
+        """Let the weights of a phase learn, with a new optimizer, or with that of a snapshot out of the phase."""
+        for model in (trained, self._evaluated):
+            freeze_backbone(model, phase.frozen)
+        with trained.distribute_strategy.scope():
+            optimizer = build_optimizer(phase.config, trained, self._task.steps)
+            trained.compile(optimizer=optimizer, loss=self._task.loss)
+            trained.optimizer.build(trained.trainable_variables)  # where Keras wrapped it, to scale the loss of float16
+        if snapshot and len(snapshot.history) > phase.first_epoch:
+            _assign(trained.optimizer.variables, snapshot.variables[len(trained.variables) :])
+        self._first_epoch = phase.first_epoch
+        self._norms = NormEstimator(self._evaluated)
 
     def is_over(self) -> bool:
         """Return whether all epochs are done, or so many passed without a better one."""
@@ -129,7 +182,7 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Evaluate, remember, report, perhaps stop."""
-        self._publish((epoch + 1) * self._task.steps)
+        self._publish((epoch + 1 - self._first_epoch) * self._task.steps)
         row = {
             "epoch": epoch + 1,
             "loss": float((logs or {})["loss"]),
@@ -141,10 +194,17 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         if self._config.keep == "last" or FitResult(self.history).best_epoch == epoch + 1:
             self.kept_weights = self._evaluated.get_weights()
         if self._state:
-            variables = [variable.numpy() for variable in _list_variables(self.model)]
-            self._state.write(Snapshot(variables, self.kept_weights, self.history))
+            # All that the next step depends on: weights, statistics and dropout seeds, and what the optimizer keeps.
+            variables = [*self.model.variables, *self.model.optimizer.variables]
+            values = [variable.numpy() for variable in variables]
+            self._state.write(Snapshot(values, self.kept_weights, self.history))
+        self._learned = [variable.numpy() for variable in self.model.trainable_variables]
         self._log_epoch(epoch + 1, row)
         self.model.stop_training = self.is_over()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Put back what Keras has just replaced by averages: the next phase begins with the weights themselves."""
+        _assign(self.model.trainable_variables, self._learned)
 
     def _publish(self, num_steps: int) -> None:
         """Give the evaluated model the weights of the trained one, with statistics that are theirs."""
@@ -154,6 +214,6 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
             self._norms.estimate(self._task.norm_batches)
 
 
-def _list_variables(trained: Any) -> list[Any]:
-    """Return all that the next step depends on: weights, statistics and dropout seeds, and what the optimizer keeps."""
-    return [*trained.variables, *trained.optimizer.variables]
+def _assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -4,6 +4,7 @@ The stages `search` and `train` both go through here, so that a trial is a train
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from landscribe.inference.predictor import predict_scores
 from landscribe.models.card import ModelCard
 from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
+from landscribe.models.pretrained import Pretrained, read_classifier, read_imagenet
 from landscribe.models.symmetry import average_symmetries
 from landscribe.pipeline.config import ONLY_REPLICA
 from landscribe.pipeline.dataset import make_eval_dataset, make_train_dataset, steps_per_epoch
@@ -25,6 +27,7 @@ from landscribe.training.fit import DivergedError, FitResult, Task, fit
 from landscribe.training.losses import build_loss
 from landscribe.training.norms import synchronise_norms
 from landscribe.training.state import TrainState
+from landscribe.training.weights import find_source
 
 
 def fit_classifier(
@@ -34,6 +37,7 @@ def fit_classifier(
     config: TrainConfig,
     log_epoch: EpochLog,
     state: TrainState | None = None,
+    pretrained: Pretrained | None = None,
 ) -> tuple[Any, FitResult]:
     """Return the classifier with the weights that `config.keep` names, and how it got there.
 
@@ -44,15 +48,18 @@ def fit_classifier(
         config: section `train`.
         log_epoch: receives every epoch's row.
         state: where to go on from after a kill; None starts afresh and writes nothing.
+        pretrained: weights to start from, as `read_pretrained` says; None: random ones.
 
     Raises:
         TrainingError: the backbone does not fit; `DivergedError`: the learning rate is too high.
         RecordsError: a band is not stored.
     """
     keras.backend.clear_session()  # layer names count up in a process; the same training must give the same bytes
-    spec = _make_spec(manifest, statistics, config)
+    spec = _make_spec(manifest, statistics, config, pretrained)
     evaluated = build_classifier(spec)
     trained = _build_trained(spec, config)
+    if pretrained:
+        pretrained.give_to(trained)
     result = fit(trained, evaluated, _make_task(manifest, records_dir, config), config, log_epoch, state)
     return average_symmetries(evaluated) if config.test_time_augmentation else evaluated, result
 
@@ -85,8 +92,30 @@ def prepare(manifest: Manifest, config: TrainConfig) -> str:
     return device
 
 
+def read_pretrained(manifest: Manifest, config: TrainConfig) -> Pretrained | None:
+    """Return the weights that `train.weights` names, for the bands and classes of a training; None: random ones.
+
+    Raises:
+        TrainingError: they cannot be had, or do not fit.
+        RegistryError: the registry holds no such model.
+    """
+    if config.weights is None:
+        return None
+    source = find_source(config.weights, [config.backbone])
+    path = source.fetch()
+    if path and path.suffix == ".keras":
+        found = read_classifier(path, config.bands, manifest.classes)
+    else:
+        size_px = max(manifest.group_of(name).size_px for name in config.bands)
+        found = read_imagenet(config.backbone, config.bands, size_px, path)
+    return replace(found, digest=source.digest)
+
+
 def _make_spec(
-    manifest: Manifest, statistics: Mapping[str, Mapping[str, float]], config: TrainConfig
+    manifest: Manifest,
+    statistics: Mapping[str, Mapping[str, float]],
+    config: TrainConfig,
+    pretrained: Pretrained | None,
 ) -> ClassifierSpec:
     groups = {name: manifest.group_of(name) for name in config.bands}
     return ClassifierSpec(
@@ -96,9 +125,8 @@ def _make_spec(
         ],
         num_classes=len(manifest.classes),
         backbone=config.backbone,
-        imagenet=config.weights == "imagenet",
-        trainable_backbone=config.trainable_backbone,
         dropout=config.dropout,
+        ranges=pretrained.ranges if pretrained else None,
     )
 
 

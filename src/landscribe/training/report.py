@@ -4,18 +4,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from landscribe.charts import draw_panels
+from landscribe.files import write_json
 from landscribe.history import write_history
+from landscribe.models.pretrained import Pretrained
 from landscribe.progress import make_logger
 from landscribe.training.config import EpochLog, TrainConfig
 
 
-def write_train_report(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
-    """Write history.csv and learning_curves.png.
+def write_train_report(folder: Path, history: Sequence[Mapping[str, float]], pretrained: Pretrained | None) -> None:
+    """Write history.csv, learning_curves.png and, where there are any, pretrained.json.
 
     Args:
         folder: receives the files.
         history: one row an epoch, as `fit.FitResult.history`; its seconds are left out, as no two runs share them.
+        pretrained: the weights that the training started from; None for random ones.
     """
+    if pretrained:
+        write_json(folder / "pretrained.json", pretrained.recipe)
     rows = [{name: value for name, value in row.items() if name != "seconds"} for row in history]
     write_history(folder / "history.csv", rows)
     panels = {"loss": ("loss", "val_loss"), "macro average precision": ("val_macro_ap",)}

@@ -28,13 +28,13 @@ def open_session(
         config: section `train`.
         manifest: of the records.
         statistics: band -> mean and std of the train split.
-        tags: of the run; the device among them shapes the training too.
+        tags: of the run; the device and the digest of the weights among them shape the training too.
 
     Raises:
         TrainingError: another process is at the same training.
     """
     used = {band: (statistics[band]["mean"], statistics[band]["std"]) for band in config.bands}
-    digest = identify(config.model_dump(), manifest.digest, used, tags["device"])
+    digest = identify(config.model_dump(), manifest.digest, used, tags["device"], tags.get("weights_digest"))
     params = {"train": config.model_dump()}
     with (
         open_state(find_scratch() / "train", digest) as state,

@@ -16,7 +16,8 @@ from landscribe.tracking import runs
 from landscribe.training.config import TrainConfig
 from landscribe.training.fit import DivergedError
 from landscribe.training.identity import identify
-from landscribe.training.recipe import fit_classifier, prepare
+from landscribe.training.recipe import fit_classifier, prepare, read_pretrained
+from landscribe.training.weights import find_source
 
 
 def search_best(
@@ -34,18 +35,20 @@ def search_best(
     Raises:
         TrainingError: training cannot start.
     """
-    manifest = read_manifest(manifest_path)
-    device = prepare(manifest, train)
+    manifest, folder = read_manifest(manifest_path), manifest_path.parent
+    device, source = prepare(manifest, train), find_source(train.weights, config.backbones)
     baseline = Choice(train.learning_rate, train.backbone)
-    study = open_study(config, baseline, find_scratch() / "search" / _identify(config, train, manifest))
-    tags = runs.make_tags(manifest, device, manifest_path.parents[1])
+    digest = _identify(config, train, manifest, source.digest)
+    study = open_study(config, baseline, find_scratch() / "search" / digest)
+    tags = runs.make_tags(manifest, device, folder.parent)
     statistics = read_statistics(statistics_path)
 
     def objective(number: int, choice: Choice) -> float:
         trial = _shorten(train, config.epochs, choice)
         with runs.start_run(f"trial-{number:03d}", tags, {"train": trial.model_dump()}, parent_run_id=parent):
             try:
-                _, result = fit_classifier(manifest, manifest_path.parent, statistics, trial, runs.log_epoch)
+                start = read_pretrained(manifest, trial)
+                _, result = fit_classifier(manifest, folder, statistics, trial, runs.log_epoch, None, start)
                 value = result.best_val_macro_ap
             except DivergedError:  # an answer too: the worst
                 value = 0.0
@@ -57,7 +60,7 @@ def search_best(
     with _open_parent(study, tags, config) as parent:
         study.set_user_attr(PARENT_RUN, parent)
         runs.close_children(parent)
-        runs.log_dataset(manifest, manifest_path.parent, "search")
+        runs.log_dataset(manifest, folder, "search")
         run_study(study, config, objective)
         write_search_report(report_dir, study, config)
         best = read_best(study, config)
@@ -67,11 +70,10 @@ def search_best(
     return best
 
 
-def _identify(config: SearchConfig, train: TrainConfig, manifest: Manifest) -> str:
+def _identify(config: SearchConfig, train: TrainConfig, manifest: Manifest, weights_digest: str) -> str:
     """Return the digest of all that shapes a trial; the number of trials does not."""
-    return identify(
-        config.model_dump(exclude={"trials"}), train.model_dump(exclude={"epochs", "device"}), manifest.digest
-    )
+    shaping = train.model_dump(exclude={"epochs", "device"})
+    return identify(config.model_dump(exclude={"trials"}), shaping, manifest.digest, weights_digest)
 
 
 def _shorten(train: TrainConfig, epochs: int, choice: Choice) -> TrainConfig:
