@@ -11,7 +11,7 @@ from landscribe.models.artifact import read_model, write_model
 from landscribe.models.card import ModelCard
 from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
-from landscribe.models.symmetry import average_symmetries
+from landscribe.models.symmetry import average_symmetries, find_network
 
 SIZES = {"R": (32, "uint8"), "B05": (16, "uint16"), "VV": (32, "float32")}
 
@@ -20,11 +20,7 @@ SIZES = {"R": (32, "uint8"), "B05": (16, "uint16"), "VV": (32, "float32")}
 def one_look() -> Any:
     bands = [BandInput(name, size, dtype, 100.0, 50.0) for name, (size, dtype) in SIZES.items()]
     keras.utils.set_random_seed(1)
-    return build_classifier(
-        ClassifierSpec(
-            bands=bands, num_classes=3, backbone="SmallResNet", imagenet=False, trainable_backbone=True, dropout=0.5
-        )
-    )
+    return build_classifier(ClassifierSpec(bands=bands, num_classes=3, backbone="SmallResNet", dropout=0.5))
 
 
 def draw_patches() -> dict[str, np.ndarray]:
@@ -45,4 +41,7 @@ def test_the_logits_are_the_mean_of_eight_looks_and_survive_saving(one_look: Any
     model = read_model(tmp_path / "model.keras")
     np.testing.assert_allclose(model.predict_on_batch(patches), np.mean(looks, axis=0), rtol=1e-4, atol=1e-5)
     assert list(model.input) == list(SIZES)
+    for kept, weight in zip(find_network(model).get_weights(), one_look.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, weight)
+    assert find_network(one_look) is one_look
     assert model.count_params() == one_look.count_params()

@@ -13,6 +13,7 @@ from landscribe.models.applications import build_application, find_smallest_side
 from landscribe.models.artifact import read_model
 from landscribe.models.backbones import RANGE_LAYER, Range
 from landscribe.models.card import read_card
+from landscribe.models.symmetry import find_network
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,7 +117,7 @@ def read_classifier(path: Path, bands: Sequence[str], classes: Sequence[str]) ->
 
 def _load(path: Path) -> Any:
     try:
-        return read_model(path)
+        return find_network(read_model(path))
     except Exception as error:  # Keras raises what it meets: a damaged archive, an unknown layer
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise TrainingError(f"train.weights: {path} cannot be loaded: {reason} Train it again.") from error

@@ -24,6 +24,11 @@ def average_symmetries(model: Any) -> Any:
     return keras.Model(inputs, keras.layers.Average(name="mean_of_symmetries")(looks), name=model.name)
 
 
+def find_network(model: Any) -> Any:
+    """Return the network that a model of `average_symmetries` looks with; any other model is returned as it is."""
+    return next((layer for layer in model.layers if isinstance(layer, keras.Model) and layer.name == model.name), model)
+
+
 def _turn(bands: dict[str, Any], flips_rows: bool, flips_columns: bool, transposes: bool) -> dict[str, Any]:
     """Return the bands flipped and transposed: the eight choices are the eight symmetries."""
     axes = [axis for axis, flips in ((1, flips_rows), (2, flips_columns)) if flips]
