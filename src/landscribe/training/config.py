@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from landscribe.bands import SENSORS, group_by_sensor
 from landscribe.models.config import Backbone
 from landscribe.params import Section
 from landscribe.pipeline.config import AugmentationConfig, PipelineConfig
@@ -62,6 +63,8 @@ class TrainConfig(Section):
         keep: weights of the epoch that is best on val, or of the last: with a small val split the best of many epochs
             is best by luck, and cosine decay ends at a good one.
         batch_size_patches: the global batch, over all devices together.
+        modality_dropout: share of the training patches that lose one of their two sensors, see `pipeline.modality`; the
+            model then serves with either missing. 0: none.
         device: "auto" takes the GPUs of this host when there are any; "gpu" stops without one.
         mixed_precision: "auto" computes in 16 bits on GPUs made for it; weights and the saved model are float32.
         deterministic: the same section gives the same bytes on the same machine, at some cost on a GPU.
@@ -88,6 +91,7 @@ class TrainConfig(Section):
     batch_size_patches: int = Field(ge=1)
     shuffle_buffer_patches: int = Field(ge=1)
     augmentation: AugmentationConfig
+    modality_dropout: float = Field(ge=0, le=1)
     seed: int = Field(ge=0, lt=2**31)
     device: Literal["auto", "cpu", "gpu"]
     mixed_precision: Literal["auto", "on", "off"]
@@ -99,6 +103,11 @@ class TrainConfig(Section):
             raise ValueError(f"bands: expected each band once; received {self.bands}")
         if self.optimizer != "AdamW" and self.weight_decay > 0:
             raise ValueError(f"weight_decay: decoupled decay is AdamW's; set it to 0 for {self.optimizer}")
+        if self.modality_dropout and set(group_by_sensor(self.bands)) != set(SENSORS):
+            raise ValueError(
+                f"modality_dropout: expected bands of both sensors ({' and '.join(SENSORS)}) in train.bands; received"
+                f" {self.bands}. Add those of the other sensor, or set it to 0"
+            )
         return self
 
     @property
