@@ -106,9 +106,7 @@ def _choose_bands(
     left_out = set(optional.get(absent, ()))
     if left_out:
         words = (absent, ", ".join(sorted(left_out)))
-        make_logger("predict").warning(
-            "warning: without the bands of %s (%s); the model fills in the train mean", *words
-        )
+        make_logger("predict").warning("warning: without the bands of %s (%s): the train mean stands for them", *words)
     return [name for name in names if name not in left_out]
 
 
