@@ -26,7 +26,7 @@ from landscribe.files import replacing
 from landscribe.inference.predictor import predict_scores
 from landscribe.params import find_scratch
 from landscribe.pipeline.dataset import make_eval_dataset
-from landscribe.pipeline.modality import make_fills, remove_sensor
+from landscribe.pipeline.modality import Fills, make_fills, remove_sensor
 from landscribe.records.schema import Manifest, check_not_empty, read_manifest
 from landscribe.scores import Scores, read_scores, write_scores
 from landscribe.statistics import read_statistics
@@ -41,6 +41,7 @@ from landscribe.training.state import TrainState, open_state
 S1, S2 = SENSORS
 BOTH = f"{S1}+{S2}"
 _STUDY = "ablation"
+_SPLITS = ("val", "test")
 _BATCH_SIZE_PATCHES = 64
 _UNKNOWN = Difference(np.nan, np.nan, np.nan)
 
@@ -150,29 +151,28 @@ def _measure(sensors: str, config: TrainConfig, data: Data) -> list[Row]:
     The scores lie beside the state of the training; those that are there are not made again.
     """
     fills = make_fills(data.manifest, data.statistics, config.bands) if config.modality_dropout else {}
-    variants: dict[str, dict[str, float]] = {"whole": {}} | {f"without {sensor}": fills[sensor] for sensor in fills}
+    variants: Fills = {"": {}} | fills  # what is missing -> what stands for it
     name = f"{_STUDY}-{sensors}"
     with open_session(name, config, data.manifest, data.statistics, data.tags, study=_STUDY) as (_, state):
-        paths = {
-            (variant, split): state.folder / f"{variant}-{split}.parquet"
-            for variant in variants
-            for split in ("val", "test")
-        }
+        paths = {(lost, split): state.folder / f"{split}{lost}.parquet" for lost in variants for split in _SPLITS}
         if not all(path.is_file() for path in paths.values()):
             model = _train(config, data, state)
-            for (variant, split), path in paths.items():
-                scores = _score(model, config, data, split, variants[variant])
-                write_scores(scores, path)
-                metric = f"{split}_macro_ap" if variant == "whole" else f"{split}_macro_ap_{variant.replace(' ', '_')}"
-                runs.log_metrics({metric: compute_macro_ap(scores.truth, scores.scores)})
-    read = {variant: [read_scores(paths[variant, split]) for split in ("val", "test")] for variant in variants}
-    before = {S1: "", S2: S1, BOTH: S2}[sensors]
-    rows = [Row(sensors, config.bands, before, *read["whole"])]
-    for lost in fills:
-        left = S1 if lost == S2 else S2
-        bands = [band for band in config.bands if band not in fills[lost]]
-        rows.append(Row(f"{sensors} without {lost}", bands, left, *read[f"without {lost}"]))
-    return rows
+            for (lost, split), path in paths.items():
+                write_scores(_score(model, config, data, split, variants[lost]), path)
+            for lost in variants:
+                metric = f"test_macro_ap_without_{lost}" if lost else "test_macro_ap"
+                test = read_scores(paths[lost, "test"])
+                runs.log_metrics({metric: compute_macro_ap(test.truth, test.scores)})
+    against = {"": {S1: "", S2: S1, BOTH: S2}[sensors], S1: S2, S2: S1}
+    return [
+        Row(
+            f"{sensors} without {lost}" if lost else sensors,
+            [band for band in config.bands if band not in fill],
+            against[lost],
+            *(read_scores(paths[lost, split]) for split in _SPLITS),
+        )
+        for lost, fill in variants.items()
+    ]
 
 
 def _train(config: TrainConfig, data: Data, state: TrainState) -> Any:
@@ -236,9 +236,8 @@ def format_table(table: pd.DataFrame) -> str:
         test = f"{row.test_macro_ap:.4f} [{row.test_macro_ap_low:.4f}, {row.test_macro_ap_high:.4f}]"
         line = f"{row.sensors:<{width}}  {row.val_macro_ap:12.4f}  {test:<25}  {row.test_micro_ap:.4f}"
         if row.against:
-            line += (
-                f"    {row.difference:+.4f} [{row.difference_low:+.4f}, {row.difference_high:+.4f}] to {row.against}"
-            )
+            interval = f"[{row.difference_low:+.4f}, {row.difference_high:+.4f}]"
+            line += f"    {row.difference:+.4f} {interval} to {row.against}"
         lines.append(line)
     return "\n".join(lines)
 
