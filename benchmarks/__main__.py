@@ -14,6 +14,7 @@ CASES = (
     "evaluate",
     "fingerprint",
     "index_v2",
+    "losses",
     "pipeline",
     "split",
     "ucmerced",

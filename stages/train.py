@@ -29,7 +29,7 @@ def main() -> None:
     with open_session(name, config, manifest, statistics, tags) as (run_id, state):
         runs.log_dataset(manifest, paths.RECORDS, "training")
         model, result = fit_classifier(manifest, paths.RECORDS, statistics, config, say, state, start)
-        write_model(model, make_card(manifest, config), paths.MODEL)
+        write_model(model, make_card(manifest, statistics, config), paths.MODEL)
         write_train_report(paths.REPORTS / "train", result.history, start)
         runs.write_record(paths.RUN, name, run_id, tags, {"train": config.model_dump()}, manifest)
         runs.log_metrics({"best_epoch": result.best_epoch, "best_val_macro_ap": result.best_val_macro_ap})

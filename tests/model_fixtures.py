@@ -89,6 +89,7 @@ def make_train_config(**changed: Any) -> TrainConfig:
             "gain_fraction": 0.0,
             "mixup_alpha": 0.0,
         },
+        "modality_dropout": 0.0,
         "seed": 3,
         "device": "cpu",
         "mixed_precision": "auto",
@@ -150,7 +151,8 @@ def trained(records: TinyRecords, tmp_path_factory: pytest.TempPathFactory) -> T
     model, result = fit_classifier(
         records.manifest, records.folder, records.statistics, config, lambda epoch, row: None
     )
-    card, path = make_card(records.manifest, config), tmp_path_factory.mktemp("trained") / "model.keras"
+    card = make_card(records.manifest, records.statistics, config)
+    path = tmp_path_factory.mktemp("trained") / "model.keras"
     write_model(model, card, path)
     return Trained(model, list(result.history), config, card, path)
 

@@ -27,6 +27,7 @@ IMPOSSIBLE: list[tuple[str, Any, str]] = [
     ("train.backbone", "ResNet", "received 'ResNet'"),
     ("train.optimizer", "adamw", "'AdamW'"),
     ("train.optimizer", "Adam", "weight_decay: decoupled decay is AdamW's"),
+    ("train.modality_dropout", 0.2, "modality_dropout: expected bands of both sensors (S1 and S2)"),
     ("train.bands", [], "at least 1 item"),
     ("train.bands", ["B02", "B02"], "each band once"),
     ("train.augmentation.shift_fraction", 0.6, "less than or equal to 0.5"),

@@ -5,6 +5,7 @@ Sentinel-2 level 2A carries 12 bands (no B10); native sizes are those of a 1.2 k
 sigma0 in dB at 10 m. The bands of an image stand for those of Sentinel-2 with the same colour.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from landscribe.errors import ParamsError, did_you_mean
@@ -52,6 +53,15 @@ IMAGE_BANDS: dict[str, Band] = {
 }
 
 BANDS: dict[str, Band] = {**S2_BANDS, **S1_BANDS, **IMAGE_BANDS}
+
+SENSORS: dict[str, dict[str, Band]] = {"S1": S1_BANDS, "S2": S2_BANDS}
+
+
+def group_by_sensor(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return sensor -> those of the names that are its bands, in the order given; bands of images have no sensor."""
+    names = list(names)
+    groups = {sensor: [name for name in names if name in bands] for sensor, bands in SENSORS.items()}
+    return {sensor: members for sensor, members in groups.items() if members}
 
 
 def check_bands(names: list[str], allowed: dict[str, Band], where: str) -> None:

@@ -1,4 +1,4 @@
-"""The command `landscribe`: demo, import, predict, promote, rollback."""
+"""The command `landscribe`: demo, import, ablate, predict, promote, rollback."""
 
 import argparse
 from pathlib import Path
@@ -8,9 +8,11 @@ import numpy as np
 from landscribe.bands import IMAGE_BANDS, check_bands
 from landscribe.demo import DemoConfig, write_demo_archive
 from landscribe.errors import LandscribeError, run_or_exit
+from landscribe.evaluation.config import EvaluateConfig
 from landscribe.nomenclature import CLASS_ORDERS, make_nomenclature
-from landscribe.params import find_repository, parse_section, read_params
+from landscribe.params import PARAMS_FILE, find_repository, parse_section, read_params
 from landscribe.tracking.config import RegisterConfig
+from landscribe.training.config import TrainConfig
 
 
 def main() -> None:
@@ -35,6 +37,9 @@ def _make_parser() -> argparse.ArgumentParser:
     foreign.add_argument("--truth", type=Path, metavar="INDEX", help="judge scores by an index (data/index.parquet)")
     foreign.add_argument("--out", required=True, type=Path, metavar="FILE", help="scores: .parquet; labels: .csv too")
     foreign.set_defaults(run=_run_import)
+    ablate = commands.add_parser("ablate", help="train on Sentinel-1, on Sentinel-2 and on both; one table")
+    ablate.add_argument("--out", type=Path, metavar="FOLDER", help="report; by default reports/ablation")
+    ablate.set_defaults(run=_run_ablate)
     predict = commands.add_parser("predict", help="label new patches with a registered model")
     predict.add_argument("path", type=Path, metavar="PATH", help="patch folder, image, or a folder of them")
     predict.add_argument("--model", required=True, metavar="URI", help="e.g. models:/landscribe@champion")
@@ -83,6 +88,16 @@ def _run_import(arguments: argparse.Namespace) -> None:
         f"{metrics['num_patches']} patches, macro AP {metrics['macro_ap']:.3f} over {metrics['num_classes_scored']} of"
         f" {len(scores.classes)} classes, micro AP {metrics['micro_ap']:.3f}: {arguments.out}"
     )
+
+
+def _run_ablate(arguments: argparse.Namespace) -> None:
+    from landscribe.ablation import ablate, format_table
+
+    root = find_repository()
+    params = read_params(root / PARAMS_FILE)
+    train, evaluate = parse_section(params, "train", TrainConfig), parse_section(params, "evaluate", EvaluateConfig)
+    table = ablate(train, evaluate, root / "data", arguments.out or root / "reports/ablation")
+    print(format_table(table))  # noqa: T201
 
 
 def _run_predict(arguments: argparse.Namespace) -> None:

@@ -4,13 +4,12 @@ import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import rasterio
-from mlflow.models import ModelSignature
-from mlflow.types import Schema
 from PIL import Image
 
 from landscribe.archive.bigearthnet_v1 import read_twin_names
@@ -31,28 +30,22 @@ CLASSES = ("Beaches, dunes, sands", "water")
 class FakeServed:
     """Stands for a loaded model: its first class has the mean of the first band, its second that of the last."""
 
-    def __init__(self, *bands: str, dtype: str = "uint8") -> None:
-        self._signature = make_signature(make_card(*bands, dtype=dtype))
+    def __init__(self, *bands: str, dtype: str = "uint8", optional: dict[str, dict[str, float]] | None = None) -> None:
+        self._card = make_card(*bands, dtype=dtype, optional=optional or {})
         self.num_patches: list[int] = []
 
     @property
-    def metadata(self) -> "FakeServed":
-        """Stands for the model's metadata."""
-        return self
-
-    @property
-    def signature(self) -> ModelSignature:
-        """As MLflow's metadata has it."""
-        return self._signature
-
-    def get_input_schema(self) -> Schema:
-        """As MLflow's metadata has it."""
-        return self._signature.inputs
+    def metadata(self) -> SimpleNamespace:
+        """As MLflow has it."""
+        signature = make_signature(self._card)
+        facts = {"bands": self._card.bands, "optional": self._card.optional}
+        return SimpleNamespace(signature=signature, get_input_schema=lambda: signature.inputs, metadata=facts)
 
     def predict(self, values: dict[str, np.ndarray]) -> pd.DataFrame:
         """Return the table that a served model returns."""
-        for name, spec in self._signature.inputs.input_dict().items():
-            assert values[name].dtype == spec.type, name  # MLflow refuses anything else
+        for name, array in values.items():
+            assert array.dtype == self._card.bands[name]["dtype"], name  # MLflow refuses anything else
+        assert self._card.optional or set(values) == set(self._card.bands)
         first, *_, last = (array.mean(axis=(1, 2), dtype=np.float64) for array in (*values.values(),) * 2)
         self.num_patches.append(len(first))
         labels = [["water"], list(CLASSES), []]
@@ -61,12 +54,13 @@ class FakeServed:
         return table
 
 
-def make_card(*bands: str, dtype: str) -> ModelCard:
+def make_card(*bands: str, dtype: str, optional: dict[str, dict[str, float]]) -> ModelCard:
     """Return the card of a model of these bands; images are of `dtype`."""
     known = {name: BANDS[name] for name in bands}
     facts = {name: {"size_px": band.size_px or 16, "dtype": band.dtype or dtype} for name, band in known.items()}
     resamples = any(band.size_px is None for band in known.values())
-    return ModelCard(bands=facts, classes=CLASSES, nomenclature="discovered", backbone="x", resamples=resamples)
+    words = {"nomenclature": "discovered", "backbone": "x"}
+    return ModelCard(bands=facts, classes=CLASSES, resamples=resamples, optional=optional, **words)
 
 
 @pytest.fixture
@@ -152,6 +146,18 @@ def test_a_model_of_sentinel_1_alone_takes_patch_folders_too(few: Path, s1_root:
     table = predict_path(few, FakeServed("VV", "VH"), s1_root)
     row = table.iloc[[1]].reset_index(drop=True)
     pd.testing.assert_frame_equal(predict_path(few / row["patch_id"].item(), FakeServed("VV", "VH"), s1_root), row)
+
+
+def test_a_model_that_can_do_without_a_sensor_takes_folders_of_the_other_alone(
+    few: Path, s1_root: Path, said: list[str]
+) -> None:
+    whole, optical, radar = ("B02", "VV"), ("B02",), ("VV",)
+    served = FakeServed(*whole, optional={"S1": {"VV": -12.0}, "S2": {"B02": 900.0}})
+    for path, twins, bands in ((few, s1_root, whole), (few, None, optical), (s1_root, None, radar)):
+        pd.testing.assert_frame_equal(predict_path(path, served, twins), predict_path(path, FakeServed(*bands), twins))
+    assert said == [
+        f"warning: without the bands of {lost}: the train mean stands for them" for lost in ("S1 (VV)", "S2 (B02)")
+    ]
 
 
 def test_an_unreadable_patch_is_said_and_left_out(few: Path, said: list[str]) -> None:

@@ -1,5 +1,6 @@
 """The served model: MLflow and TensorFlow alone give the scores of the Keras model, and refuse what does not fit."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from landscribe.models.card import ModelCard
 from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
 from landscribe.pipeline.dataset import make_eval_dataset
+from landscribe.pipeline.modality import make_fills, remove_sensor
 from landscribe.records.reader import iter_split
 from landscribe.tracking.registry import Candidate, register
 from landscribe.tracking.store import open_store
@@ -28,6 +30,14 @@ from tests.model_fixtures import TinyRecords, Trained, make_plain_environment
 pytest_plugins = ["tests.model_fixtures"]
 
 IMAGE_PX = 32
+# Cases of a model that can do without one sensor: the bands given.
+GIVEN = {
+    "whole": ["B05", "B02", "VV"],
+    "optical": ["B05", "B02"],
+    "radar": ["VV"],
+    "part": ["B05", "VV"],
+    "nothing": [],
+}
 # A process that knows MLflow and where the store is, and nothing of this package. Writes a table for each case that
 # is answered, and the words of each that is refused.
 CLIENT = """
@@ -101,6 +111,7 @@ def make_cases(records: TinyRecords, bands: list[str]) -> dict[str, dict[str, np
         "patches.missing": {name: values for name, values in patches.items() if name != "B05"},
         "patches.size": patches | {"B05": patches["B05"][:, :-1, :-1]},
         "patches.count": patches | {"B05": patches["B05"][1:]},
+        **{f"either.{case}": {name: patches[name] for name in given} for case, given in GIVEN.items()},
         "images.native": images,
         "images.larger": draw_images(80),
         "images.smaller": draw_images(11),
@@ -132,10 +143,15 @@ def served(
     cases = make_cases(records, list(trained.card.bands))
     experiment = open_store()
     run_id = MlflowClient().create_run(experiment).info.run_id
-    for name, card, path in (("patches", trained.card, trained.path), ("images", *image_model[1:])):
-        example = {
-            band: values[:1] for band, values in cases[f"{name}.{'whole' if name == 'patches' else 'native'}"].items()
-        }
+    either = dataclasses.replace(
+        trained.card, optional=make_fills(records.manifest, records.statistics, GIVEN["whole"])
+    )
+    for name, card, path, case in (
+        ("patches", trained.card, trained.path, "whole"),
+        ("either", either, trained.path, "whole"),
+        ("images", *image_model[1:], "native"),
+    ):
+        example = {band: values[:1] for band, values in cases[f"{name}.{case}"].items()}
         candidate = Candidate(
             model_path=path,
             card=card,
@@ -185,6 +201,17 @@ def test_no_patch_gives_an_empty_table(served: Served) -> None:
     assert list(table.columns) == list(served.tables["patches.whole"].columns)
 
 
+@pytest.mark.parametrize(("case", "lost"), [("whole", ""), ("optical", "S1"), ("radar", "S2")])
+def test_a_sensor_that_the_model_can_do_without_may_be_missing(
+    served: Served, records: TinyRecords, trained: Trained, case: str, lost: str
+) -> None:
+    fill = make_fills(records.manifest, records.statistics, GIVEN["whole"]).get(lost, {})
+    batches = make_eval_dataset(records.manifest, records.folder, "test", trained.config.bands, 5)
+    batches = batches.map(lambda patch_ids, bands, truth: (patch_ids, remove_sensor(bands, fill), truth))
+    scores = predict_scores(trained.model, batches)[2]
+    np.testing.assert_allclose(served.tables[f"either.{case}"][list(trained.card.classes)], scores, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("case", "words"),
     [
@@ -192,6 +219,8 @@ def test_no_patch_gives_an_empty_table(served: Served) -> None:
         ("patches.missing", "B05"),
         ("patches.size", "60"),
         ("patches.count", "same number of patches"),
+        ("either.part", "B02 is missing"),
+        ("either.nothing", "B05 is missing"),
         ("images.dtype", "uint16"),
     ],
 )
@@ -200,7 +229,8 @@ def test_what_does_not_fit_is_refused_with_a_reason(served: Served, case: str, w
 
 
 def test_nothing_else_is_refused(served: Served) -> None:
-    assert set(served.refused) == {"patches.dtype", "patches.missing", "patches.size", "patches.count", "images.dtype"}
+    refused = ("patches.dtype", "patches.missing", "patches.size", "patches.count", "images.dtype")
+    assert set(served.refused) == {*refused, "either.part", "either.nothing"}
 
 
 @pytest.mark.parametrize(("case", "side_px"), [("larger", 80), ("smaller", 11), ("native", IMAGE_PX)])

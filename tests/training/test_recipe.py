@@ -48,7 +48,7 @@ def train(records: TinyRecords, num_devices: int, **changed: Any) -> tuple[list[
 
 
 def test_two_devices_learn_what_one_learns(records: TinyRecords) -> None:
-    changed = {"clip_norm": 0.05, "ema_momentum": 0.5}  # both depend on the global batch
+    changed = {"clip_norm": 0.05, "ema_momentum": 0.5, "modality_dropout": 0.5}  # all depend on the global batch
     (one, _, _), (two, _, _) = (train(records, number, **changed) for number in (1, 2))
     for name in ("loss", "val_loss"):
         np.testing.assert_allclose([row[name] for row in two], [row[name] for row in one], rtol=0, atol=1e-3)
@@ -62,7 +62,7 @@ def test_the_same_params_give_the_same_bytes_and_16_bits_others(records: TinyRec
         "gain_fraction": 0.1,
         "mixup_alpha": 0.2,
     }
-    changed = {"deterministic": True, "dropout": 0.2, "augmentation": augmentation}
+    changed = {"deterministic": True, "dropout": 0.2, "augmentation": augmentation, "modality_dropout": 0.5}
     (first, digest, _), (second, same, _) = (train(records, 1, **changed) for _ in range(2))
     assert [row | {"seconds": 0} for row in first] == [row | {"seconds": 0} for row in second]
     assert digest == same

@@ -47,24 +47,28 @@ def predict_path(
 
     Args:
         path: a patch folder, a folder of them or (v2) a folder of tile or scene folders; an image or a folder of
-            images. A model that takes VV or VH alone also takes folders of Sentinel-1 patches.
+            images. A model that takes VV or VH alone, or can do without all else, also takes folders of Sentinel-1
+            patches.
         served: the loaded MLflow model.
         s1_root: folder of the Sentinel-1 twins of Sentinel-2 patches, for a model that takes VV or VH; those of v2
-            with metadata.parquet beside it.
+            with metadata.parquet beside it. A model that can do without them does where this is None.
         band_order: bands, by name, of a TIFF that has as many and does not mark its colours; None: Planet's order, and
             a warning where it was needed.
 
     Raises:
         ArchiveError: nothing readable is there.
     """
-    inputs = {spec.name: spec for spec in served.metadata.get_input_schema().inputs}
+    inputs, optional = _read_inputs(served)
+    names = list(inputs)
     if set(inputs) <= set(IMAGE_BANDS):
-        paths, read = _open_images(path, {name: spec.type for name, spec in inputs.items()}, band_order)
+        paths, read = _open_images(path, inputs, band_order)
     else:
-        paths, read = _open_patches(path, [BANDS[name] for name in inputs], s1_root)
+        folders = _list_folders(path)
+        names = _choose_bands(names, optional, folders, s1_root)
+        paths, read = _open_patches(path, folders, [BANDS[name] for name in names], s1_root)
     tables = []
     for batch in _iter_batches(track(_read_all(paths, read), total=len(paths), what="predicting")):
-        values = {name: np.stack([bands[name] for _, bands in batch]) for name in inputs}
+        values = {name: np.stack([bands[name] for _, bands in batch]) for name in names}
         table = served.predict(values)
         table.insert(0, "patch_id", [patch_id for patch_id, _ in batch])
         tables.append(table)
@@ -81,6 +85,29 @@ def write_predictions(table: pd.DataFrame, path: Path) -> None:
             table.assign(labels=table["labels"].str.join(";")).to_csv(beside, index=False)
         else:
             table.to_parquet(beside, index=False)
+
+
+def _read_inputs(served: Any) -> tuple[dict[str, np.dtype[Any]], Mapping[str, Iterable[str]]]:
+    """Return band -> dtype, and sensor -> its bands for a model that can do without one of them."""
+    facts = served.metadata.metadata or {}  # None in versions that were registered before it was written
+    schema = served.metadata.get_input_schema()
+    if schema is None:  # left open where a sensor may be missing
+        inputs = {name: np.dtype(band["dtype"]) for name, band in facts["bands"].items()}
+    else:
+        inputs = {spec.name: spec.type for spec in schema.inputs}
+    return inputs, facts.get("optional", {})
+
+
+def _choose_bands(
+    names: Sequence[str], optional: Mapping[str, Iterable[str]], folders: Iterable[str], s1_root: Path | None
+) -> list[str]:
+    """Return the bands to read: without those of a sensor that is not there, where the model can do without."""
+    absent = "S2" if all(is_s1_name(folder) for folder in folders) else "S1" if s1_root is None else ""
+    left_out = set(optional.get(absent, ()))
+    if left_out:
+        words = (absent, ", ".join(sorted(left_out)))
+        make_logger("predict").warning("warning: without the bands of %s (%s): the train mean stands for them", *words)
+    return [name for name in names if name not in left_out]
 
 
 def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Sequence[str] | None) -> Source:
@@ -109,8 +136,7 @@ def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Se
     return files, read
 
 
-def _open_patches(path: Path, bands: Sequence[Band], s1_root: Path | None) -> Source:
-    found = _list_folders(path)
+def _open_patches(path: Path, found: Mapping[str, Path], bands: Sequence[Band], s1_root: Path | None) -> Source:
     num_s1_bands = sum(band.name in S1_BANDS for band in bands)
     s1 = {name: folder for name, folder in found.items() if is_s1_name(name)}
     if s1 and num_s1_bands == len(bands):

@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ class ModelCard:
         nomenclature: name of the class order.
         backbone: name of the feature extractor.
         resamples: images of another size may be resampled to `size_px` before they reach the model.
+        optional: sensor -> band -> fill: the bands of one of these sensors may be missing together, and then hold the
+            fill everywhere. Empty: every band is needed.
     """
 
     bands: dict[str, dict[str, Any]]
@@ -31,6 +33,7 @@ class ModelCard:
     nomenclature: str
     backbone: str
     resamples: bool
+    optional: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def read_card(path: Path) -> ModelCard:

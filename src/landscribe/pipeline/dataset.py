@@ -12,6 +12,7 @@ from landscribe.backend import tf
 from landscribe.errors import RecordsError
 from landscribe.pipeline.augmentation import augment_batch
 from landscribe.pipeline.config import PipelineConfig, Replica
+from landscribe.pipeline.modality import SensorDropout, drop_sensors
 from landscribe.records.schema import Manifest, check_not_empty, check_subset
 
 _READ_SHARDS = 4  # shards read in turn; enough to mix them and to hide the latency of a network disk
@@ -48,6 +49,7 @@ def make_train_dataset(
     first_step: int,
     epochs: int,
     replica: Replica,
+    dropout: SensorDropout | None = None,
 ) -> Any:
     """Return a dataset of ({band: [batch, row, column]}, multi_hot float32 [batch, class]) over all epochs.
 
@@ -64,6 +66,7 @@ def make_train_dataset(
         epochs: the number of epochs, those before `first_step` included.
         replica: which share of each batch to yield. The shares of all replicas, in the order of their index, are the
             batch of `ONLY_REPLICA`.
+        dropout: which patches lose a sensor, after augmentation; None: none do, and nothing is drawn.
 
     Raises:
         RecordsError: a band is not stored, train is empty, or a batch cannot be shared.
@@ -85,7 +88,8 @@ def make_train_dataset(
     def make_batch(step: Any, records: Any) -> Any:
         _, values, multi_hot = parse(records)
         draw = tf.stack([tf.constant(seed, tf.int64), step])
-        return augment_batch(values, multi_hot, draw, config.augmentation, replica)
+        values, multi_hot = augment_batch(values, multi_hot, draw, config.augmentation, replica)
+        return values if dropout is None else drop_sensors(values, draw, dropout, replica), multi_hot
 
     epochs_left = tf.data.Dataset.range(first_epoch, epochs)
     batches = epochs_left.flat_map(make_epoch).map(make_batch, tf.data.AUTOTUNE, deterministic=True)

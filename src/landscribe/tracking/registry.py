@@ -147,13 +147,18 @@ def load_served(uri: str) -> Any:
 
 
 def make_signature(card: ModelCard) -> ModelSignature:
-    """Return the signature: bands by name and dtype in, classes by name out."""
+    """Return the signature: bands by name and dtype in, classes by name out.
+
+    The inputs of a model that can do without one of its sensors are left open, since MLflow knows no optional tensor
+    and would refuse before the model is asked; the model itself checks names, sizes and dtypes.
+    """
     inputs = [
         TensorSpec(np.dtype(band["dtype"]), (-1, -1, -1) if card.resamples else (-1, *[band["size_px"]] * 2), name)
         for name, band in card.bands.items()
     ]
     outputs = [ColSpec(DataType.double, name) for name in card.classes]
-    return ModelSignature(Schema(inputs), Schema([*outputs, ColSpec(Array(DataType.string), "labels")]))
+    outputs.append(ColSpec(Array(DataType.string), "labels"))
+    return ModelSignature(None if card.optional else Schema(inputs), Schema(outputs))
 
 
 def _is_loadable(model_name: str, version: str) -> bool:
@@ -189,6 +194,7 @@ def _save_served(candidate: Candidate, folder: Path, mlflow_model: Model) -> Non
     facts = {
         "bands": candidate.card.bands,
         "resamples": candidate.card.resamples,
+        "optional": candidate.card.optional,
         "nomenclature": candidate.card.nomenclature,
         "thresholds": dict(zip(candidate.card.classes, candidate.thresholds.tolist(), strict=True)),
     }
@@ -200,6 +206,8 @@ def _save_served(candidate: Candidate, folder: Path, mlflow_model: Model) -> Non
         artifacts={"network": str(candidate.model_path), "facts": str(folder / "facts.json")},
         signature=make_signature(candidate.card),
         input_example=dict(candidate.example),
+        # Readable before the network is loaded, also where the signature leaves the inputs open.
+        metadata={"bands": candidate.card.bands, "optional": candidate.card.optional},
         # Named here: MLflow would start a process and import TensorFlow to infer them.
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _SERVING_LIBRARIES],
     )

@@ -70,7 +70,8 @@ def start_training(
             yield started
         return
     os.environ.pop("MLFLOW_RUN_ID", None)
-    with mlflow.start_run(run_id=present, tags=tags, log_system_metrics=True):
+    nested = mlflow.active_run() is not None
+    with mlflow.start_run(run_id=present, tags=tags, nested=nested, log_system_metrics=True):
         mlflow.log_params(flatten(params))  # the same; a kill may have come before them
         yield present
 

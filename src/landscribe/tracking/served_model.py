@@ -29,6 +29,7 @@ class _Labeller:
         self._bands: dict[str, dict[str, Any]] = facts["bands"]
         self._thresholds: dict[str, float] = facts["thresholds"]
         self._resamples: bool = facts["resamples"]
+        self._optional: dict[str, dict[str, float]] = facts["optional"]
         self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
 
     # No annotations: MLflow would take them for the schema, in place of the signature.
@@ -38,7 +39,8 @@ class _Labeller:
         Raises:
             ValueError: a band is missing, or has another size or dtype than the network takes.
         """
-        bands = {name: self._check(name, model_input) for name in self._bands}
+        given = self._fill(model_input)
+        bands = {name: self._check(name, given) for name in self._bands}
         counts = {name: len(values) for name, values in bands.items()}
         if len(set(counts.values())) > 1:
             raise ValueError(f"expected the same number of patches in every band; received {counts}")
@@ -56,6 +58,19 @@ class _Labeller:
         chosen = scores >= np.array(list(self._thresholds.values()))
         table["labels"] = [[classes[number] for number in np.flatnonzero(row)] for row in chosen]
         return table
+
+    def _fill(self, model_input: Any) -> Any:
+        """Return the input with the bands of a sensor that is missing as a whole, where the network can do without."""
+        missing = [fills for fills in self._optional.values() if not any(name in model_input for name in fills)]
+        given = [name for name in self._bands if name in model_input]
+        if not missing or not given:
+            return model_input
+        num_patches = len(model_input[given[0]])
+        filled = {name: model_input[name] for name in given}
+        for name, value in missing[0].items():
+            size_px, dtype = self._bands[name]["size_px"], self._bands[name]["dtype"]
+            filled[name] = np.broadcast_to(np.array(value, dtype), (num_patches, size_px, size_px))
+        return filled
 
     def _check(self, name: str, model_input: Any) -> np.ndarray:
         if name not in model_input:

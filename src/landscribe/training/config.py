@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from landscribe.bands import SENSORS, group_by_sensor
 from landscribe.models.config import Backbone, Weights
 from landscribe.params import Section
 from landscribe.pipeline.config import AugmentationConfig, PipelineConfig
@@ -71,6 +72,8 @@ class TrainConfig(Section):
         test_time_augmentation: the saved model averages its logits over the eight symmetries of a patch, see
             `models.symmetry`; the val scores of each epoch are those of one look.
         batch_size_patches: the global batch, over all devices together.
+        modality_dropout: share of the training patches that lose one of their two sensors, see `pipeline.modality`; the
+            model then serves with either missing. 0: none.
         device: "auto" takes the GPUs of this host when there are any; "gpu" stops without one.
         mixed_precision: "auto" computes in 16 bits on GPUs made for it; weights and the saved model are float32.
         deterministic: the same section gives the same bytes on the same machine, at some cost on a GPU.
@@ -99,6 +102,7 @@ class TrainConfig(Section):
     batch_size_patches: int = Field(ge=1)
     shuffle_buffer_patches: int = Field(ge=1)
     augmentation: AugmentationConfig
+    modality_dropout: float = Field(ge=0, le=1)
     seed: int = Field(ge=0, lt=2**31)
     device: Literal["auto", "cpu", "gpu"]
     mixed_precision: Literal["auto", "on", "off"]
@@ -110,6 +114,11 @@ class TrainConfig(Section):
             raise ValueError(f"bands: expected each band once; received {self.bands}")
         if self.optimizer != "AdamW" and self.weight_decay > 0:
             raise ValueError(f"weight_decay: decoupled decay is AdamW's; set it to 0 for {self.optimizer}")
+        if self.modality_dropout and set(group_by_sensor(self.bands)) != set(SENSORS):
+            raise ValueError(
+                f"modality_dropout: expected bands of both sensors ({' and '.join(SENSORS)}) in train.bands; received"
+                f" {self.bands}. Add those of the other sensor, or set it to 0"
+            )
         return self
 
     @property

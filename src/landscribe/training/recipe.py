@@ -21,6 +21,7 @@ from landscribe.models.pretrained import Pretrained, read_classifier, read_image
 from landscribe.models.symmetry import average_symmetries
 from landscribe.pipeline.config import ONLY_REPLICA
 from landscribe.pipeline.dataset import make_eval_dataset, make_train_dataset, steps_per_epoch
+from landscribe.pipeline.modality import SensorDropout, make_fills
 from landscribe.records.schema import Manifest, check_not_empty, check_subset
 from landscribe.training.config import EpochLog, TrainConfig
 from landscribe.training.fit import DivergedError, FitResult, Task, fit
@@ -60,12 +61,13 @@ def fit_classifier(
     trained = _build_trained(spec, config)
     if pretrained:
         pretrained.give_to(trained)
-    result = fit(trained, evaluated, _make_task(manifest, records_dir, config), config, log_epoch, state)
+    task = _make_task(manifest, records_dir, statistics, config)
+    result = fit(trained, evaluated, task, config, log_epoch, state)
     return average_symmetries(evaluated) if config.test_time_augmentation else evaluated, result
 
 
-def make_card(manifest: Manifest, config: TrainConfig) -> ModelCard:
-    """Return what travels with the model: bands and classes, by name and in order."""
+def make_card(manifest: Manifest, statistics: Mapping[str, Mapping[str, Any]], config: TrainConfig) -> ModelCard:
+    """Return what travels with the model: bands and classes, by name and in order; what it can do without."""
     groups = {name: manifest.group_of(name) for name in config.bands}
     return ModelCard(
         bands={name: {"size_px": group.size_px, "dtype": group.dtype} for name, group in groups.items()},
@@ -73,6 +75,7 @@ def make_card(manifest: Manifest, config: TrainConfig) -> ModelCard:
         nomenclature=manifest.nomenclature,
         backbone=config.backbone,
         resamples=manifest.archive == "tagged-images",
+        optional=make_fills(manifest, statistics, config.bands) if config.modality_dropout else {},
     )
 
 
@@ -145,10 +148,15 @@ def _build_trained(spec: ClassifierSpec, config: TrainConfig) -> Any:
     return model
 
 
-def _make_task(manifest: Manifest, records_dir: Path, config: TrainConfig) -> Task:
+def _make_task(
+    manifest: Manifest, records_dir: Path, statistics: Mapping[str, Mapping[str, float]], config: TrainConfig
+) -> Task:
     """Return the batches of train, the evaluation on val and the loss."""
     size = config.batch_size_patches
     steps = steps_per_epoch(manifest, size)
+    dropout = None
+    if config.modality_dropout:
+        dropout = SensorDropout(config.modality_dropout, make_fills(manifest, statistics, config.bands))
 
     def make_batches(first_epoch: int) -> Any:
         return make_train_dataset(
@@ -160,6 +168,7 @@ def _make_task(manifest: Manifest, records_dir: Path, config: TrainConfig) -> Ta
             first_step=first_epoch * steps,
             epochs=config.epochs,
             replica=ONLY_REPLICA,  # Keras shares its batches out among the devices of this host
+            dropout=dropout,
         )
 
     val = make_eval_dataset(manifest, records_dir, "val", config.bands, size)

@@ -20,6 +20,8 @@ def open_session(
     manifest: Manifest,
     statistics: Mapping[str, Mapping[str, Any]],
     tags: Mapping[str, str],
+    *,
+    study: str = "train",
 ) -> Iterator[tuple[str, TrainState]]:
     """Yield (run id, state) of the training that these values shape, begun or gone on with.
 
@@ -29,15 +31,16 @@ def open_session(
         manifest: of the records.
         statistics: band -> mean and std of the train split.
         tags: of the run; the device and the digest of the weights among them shape the training too.
+        study: what the training is part of; state and run are those of this study alone.
 
     Raises:
         TrainingError: another process is at the same training.
     """
     used = {band: (statistics[band]["mean"], statistics[band]["std"]) for band in config.bands}
-    digest = identify(config.model_dump(), manifest.digest, used, tags["device"], tags.get("weights_digest"))
+    digest = identify(config.model_dump(), manifest.digest, used, tags["device"], tags.get("weights_digest"), study)
     params = {"train": config.model_dump()}
     with (
-        open_state(find_scratch() / "train", digest) as state,
+        open_state(find_scratch() / study, digest) as state,
         runs.start_training(name, tags, params, digest, state.read_run_id()) as run_id,
     ):
         state.write_run_id(run_id)
