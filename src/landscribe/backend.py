@@ -26,8 +26,8 @@ def _silent_stderr() -> Iterator[None]:
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # later lines of the same kind; errors are exceptions all the same
 
-# Convolutions by oneDNN on every CPU; of itself TensorFlow takes it on those with 512-bit vectors alone. On one without,
-# a training step of the small network took 0.36 s of CPU time instead of 0.55, of MobileNetV2 1.05 instead of 1.39.
+# Convolutions by oneDNN on every CPU; of itself TensorFlow takes it only on those with 512-bit vectors. On another, a
+# training step of the small network took 0.36 s of CPU time instead of 0.55, of MobileNetV2 1.05 instead of 1.39.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 with _silent_stderr():

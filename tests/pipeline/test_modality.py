@@ -5,7 +5,7 @@ import pytest
 
 from landscribe.backend import tf
 from landscribe.bands import group_by_sensor
-from landscribe.pipeline.config import ONLY_REPLICA, AugmentationConfig, PipelineConfig, Replica
+from landscribe.pipeline.config import NO_AUGMENTATION, ONLY_REPLICA, PipelineConfig, Replica
 from landscribe.pipeline.dataset import make_train_dataset
 from landscribe.pipeline.modality import SensorDropout, drop_sensors, make_fills, remove_sensor
 from tests.model_fixtures import TinyRecords
@@ -83,7 +83,7 @@ def test_in_the_input_pipeline_it_leaves_order_labels_and_augmentation_as_they_a
     fills = make_fills(records.manifest, records.statistics, bands)
     assert {sensor: list(fill) for sensor, fill in fills.items()} == group_by_sensor(bands)
     assert fills["S2"]["B01"] == round(records.statistics["B01"]["mean"])  # digital numbers are whole
-    augmentation = AugmentationConfig(dihedral=True, shift_fraction=0.2, mixup_alpha=0.4)
+    augmentation = NO_AUGMENTATION.model_copy(update={"dihedral": True, "shift_fraction": 0.2, "mixup_alpha": 0.4})
     config = PipelineConfig(batch_size_patches=8, shuffle_buffer_patches=20, augmentation=augmentation)
 
     def read(dropout: SensorDropout | None, first_step: int) -> list[tuple[Bands, np.ndarray]]:
