@@ -1,5 +1,6 @@
 """With red, green and blue and the weights of Keras, a network is Keras' own, fed as Keras feeds it."""
 
+import itertools
 import socket
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
 STANDARDISED = ((PIXELS / 255 - MEAN) / STD).astype(np.float32)
 WITHOUT_SWITCH = "EfficientNetB0"
-LEADING = keras.layers.Rescaling | keras.layers.Normalization | keras.layers.InputLayer
+PREPROCESSING = keras.layers.Rescaling | keras.layers.Normalization
 
 
 def build_whole(name: str, weights: str | None = None) -> Any:
@@ -29,10 +30,10 @@ def build_whole(name: str, weights: str | None = None) -> Any:
 
 
 def list_leading(network: Any) -> list[Any]:
-    """Return the layers before the first one that is no preprocessing."""
+    """Return the layers of preprocessing that a network begins with."""
     flat = [inner for layer in network.layers for inner in (getattr(layer, "layers", None) or [layer])]
-    end = next(number for number, layer in enumerate(flat) if not isinstance(layer, LEADING))
-    return flat[:end]
+    layers = [layer for layer in flat if not isinstance(layer, keras.layers.InputLayer)]
+    return list(itertools.takewhile(lambda layer: isinstance(layer, PREPROCESSING), layers))
 
 
 def write_weights(name: str, path: Path) -> Any:
@@ -81,7 +82,7 @@ def test_what_cannot_be_switched_off_is_cut_off(tmp_path: Path, monkeypatch: pyt
         values = layer(values)
     np.testing.assert_allclose(values, STANDARDISED, rtol=1e-3, atol=1e-4)
     ours = build_application(WITHOUT_SWITCH, (32, 32, 3), "imagenet")
-    assert not [layer for layer in list_leading(ours) if not isinstance(layer, keras.layers.InputLayer)]
+    assert not list_leading(ours)
     for one, other in zip(ours.weights, whole.get_weights()[3:], strict=True):
         np.testing.assert_array_equal(one, other)
     scale, offset = find_value_range(WITHOUT_SWITCH)
