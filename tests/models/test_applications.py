@@ -25,6 +25,7 @@ PREPROCESSING = keras.layers.Rescaling | keras.layers.Normalization
 
 def build_whole(name: str, weights: str | None = None) -> Any:
     """Return the network as Keras builds it, its preprocessing included."""
+    keras.backend.clear_session()  # layers without a name of their own count up in a process
     keras.utils.set_random_seed(3)
     return getattr(keras.applications, name)(include_top=False, weights=weights, input_shape=(32, 32, 3))
 
