@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from landscribe.evaluation.average_precision import rank_decisions, weigh_average_precision
 from landscribe.evaluation.config import BootstrapConfig
@@ -78,6 +79,7 @@ def compute_draws(judged: Judged, config: BootstrapConfig) -> Weighed:
     return _join(list(map_in_workers(_weigh_draws, tasks)))
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # the processes share the cores; threads that wait would burn them
 def _weigh_draws(task: _Task) -> Weighed:
     judged = task.judged
     tally = make_tally(judged.truth, judged.scores, judged.thresholds, judged.units)
