@@ -37,7 +37,9 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
     evaluation = make_evaluation(test, 6)
     write_evaluate_report(folder / "evaluate", evaluation)
     write_metrics(folder, {split: {**row, "macro_ap_ridge": 0.1} for split, row in evaluation.headline.items()})
-    shards = {split: (Shard("s", number, "d"),) for split, number in {"train": 300, "val": 60, "test": 60}.items()}
+    shards: dict[str, tuple[Shard, ...]] = {
+        split: (Shard("s", number, "d"),) for split, number in {"train": 300, "val": 60, "test": 60}.items()
+    }
     manifest = Manifest(
         archive="bigearthnet-v2", nomenclature="BEN", classes=test.classes, bands=("B02",), groups=(), splits=shards
     )

@@ -79,16 +79,17 @@ def compute_draws(judged: Judged, config: BootstrapConfig) -> Weighed:
     return _join(list(map_in_workers(_weigh_draws, tasks)))
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")  # the processes share the cores; threads that wait would burn them
 def _weigh_draws(task: _Task) -> Weighed:
     judged = task.judged
-    tally = make_tally(judged.truth, judged.scores, judged.thresholds, judged.units)
-    usual = weigh(tally, np.ones((1, judged.num_units), np.int32))
-    weighed = []
-    for first in range(task.first, task.last, _CHUNK_DRAWS):
-        draws = range(first, min(first + _CHUNK_DRAWS, task.last))
-        weights = [draw_weights(judged.num_units, task.seed, draw) for draw in draws]
-        weighed.append(weigh(tally, np.stack(weights), usual))
+    # The processes share the cores: BLAS threads beside them would wait for each other, and burn CPU by it.
+    with threadpool_limits(1, "blas"):
+        tally = make_tally(judged.truth, judged.scores, judged.thresholds, judged.units)
+        usual = weigh(tally, np.ones((1, judged.num_units), np.int32))
+        weighed = []
+        for first in range(task.first, task.last, _CHUNK_DRAWS):
+            draws = range(first, min(first + _CHUNK_DRAWS, task.last))
+            weights = [draw_weights(judged.num_units, task.seed, draw) for draw in draws]
+            weighed.append(weigh(tally, np.stack(weights), usual))
     return _join(weighed)
 
 
