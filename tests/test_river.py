@@ -25,6 +25,11 @@ PROMISED = {
     "test_num_classes_scored",
 }  # fmt: skip
 
+PICTURES = (
+    "train/learning_curves.png", "evaluate/precision_recall.png", "evaluate/average_precision.png",
+    "evaluate/confusion.png", "score/best.png", "score/worst.png",
+)  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
@@ -85,6 +90,20 @@ def test_a_lost_store_is_made_whole_by_the_next_run(checkout: Checkout) -> None:
     run = client.get_run(version.run_id)
     assert run.data.metrics["test_macro_ap"] == pytest.approx(checkout.read("metrics/test.json")["test_macro_ap"])
     assert "restored_from_run" in run.data.tags
+    assert version.description.startswith("# SmallResNet on demo, BEN-19\n")
+    shown = [*PICTURES, "register/model_card.md"]
+    assert not [name for name in shown if name not in list_artifacts(client, version.run_id)]
+
+
+def list_artifacts(client: mlflow.MlflowClient, run_id: str) -> set[str]:
+    """Return the files of a run's folders, as `folder/file`."""
+    folders = [item.path for item in client.list_artifacts(run_id) if item.is_dir]
+    return {item.path for folder in folders for item in client.list_artifacts(run_id, folder)}
+
+
+def test_every_picture_is_among_the_plots(checkout: Checkout) -> None:
+    plots = checkout.run("dvc", "plots", "show", "--json").stdout
+    assert not [name for name in PICTURES if f"reports/{name}" not in plots]
 
 
 def test_an_experiment_aside_uses_the_same_store_and_archive(checkout: Checkout) -> None:

@@ -28,7 +28,9 @@ _STYLE = {
 # Paul Tol's bright scheme, colour-blind safe (https://personal.sron.nl/~pault/); grey for what is left out.
 COLOURS = {"train": "#4477aa", "val": "#ccbb44", "test": "#ee6677", "left out": "#bbbbbb"}
 _IMAGES_A_ROW = 4
-_TITLE_INCHES = 0.3
+_IMAGE_INCHES = 3.0
+_LINE_INCHES = 0.115  # of a caption
+_TITLE_INCHES = 0.35
 
 
 @contextlib.contextmanager
@@ -232,16 +234,19 @@ def draw_images(path: Path, title: str, images: Sequence[np.ndarray], captions: 
         draw_note(path, title, "No picture: not one patch could be read.")
         return
     rows = -(-len(images) // _IMAGES_A_ROW)
-    height = rows * (3.1 + 0.13 * max(len(caption) for caption in captions)) + _TITLE_INCHES
-    with figure(path, 3.1 * _IMAGES_A_ROW, height, rows, _IMAGES_A_ROW) as grid:
+    caption_inches = _LINE_INCHES * (1 + max(len(caption) for caption in captions))
+    height = _TITLE_INCHES + rows * (caption_inches + _IMAGE_INCHES)
+    with figure(path, 1.03 * _IMAGE_INCHES * _IMAGES_A_ROW, height, rows, _IMAGES_A_ROW) as grid:
         for axes in grid.flat:
             axes.axis("off")
         for axes, image, caption in zip(grid.flat, images, captions, strict=False):
             axes.imshow(image)
             axes.set_title("\n".join(make_text(line, 48) for line in caption), fontsize=6.5, pad=3)
         drawing = grid.flat[0].figure
-        drawing.suptitle(title, x=0.01, y=1, ha="left", fontsize=11)
-        drawing.tight_layout(rect=(0, 0, 1, 1 - _TITLE_INCHES / height))
+        drawing.suptitle(title, x=0, y=1, ha="left", va="top", fontsize=11)
+        # Laid out by hand: matplotlib's own layout lets the captions of the second row run into the first.
+        top = 1 - (_TITLE_INCHES + caption_inches) / height
+        drawing.subplots_adjust(0, 0, 1, top, wspace=0.04, hspace=caption_inches / _IMAGE_INCHES)
 
 
 def draw_note(path: Path, title: str, note: str) -> None:

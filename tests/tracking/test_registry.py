@@ -1,5 +1,6 @@
 """The registry: one version for each distinct model, the newest trained one is the challenger."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,15 @@ def test_a_version_says_what_it_was_measured_on(run_id: str, model_path: Path, n
     assert version is not None
     assert float(version.tags[registry.METRIC_TAG]) == 0.4
     assert version.tags[registry.TEST_TAG] == "other records"
+
+
+def test_the_description_is_the_newest_card_of_the_model(run_id: str, model_path: Path, name: str) -> None:
+    for text in ("# Card", "# Card\n\n| measured | again |"):
+        register(replace(make_candidate(model_path), description=text), name, run_id)
+        version = read_alias(name, CHALLENGER)
+        assert version is not None
+        assert version.description == text
+    assert list_versions(name) == [1]
 
 
 def test_the_version_belongs_to_its_run_and_carries_an_example(run_id: str, model_path: Path, name: str) -> None:

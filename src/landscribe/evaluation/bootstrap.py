@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from landscribe.evaluation.average_precision import rank_decisions, weigh_average_precision
 from landscribe.evaluation.config import BootstrapConfig
@@ -80,13 +81,15 @@ def compute_draws(judged: Judged, config: BootstrapConfig) -> Weighed:
 
 def _weigh_draws(task: _Task) -> Weighed:
     judged = task.judged
-    tally = make_tally(judged.truth, judged.scores, judged.thresholds, judged.units)
-    usual = weigh(tally, np.ones((1, judged.num_units), np.int32))
-    weighed = []
-    for first in range(task.first, task.last, _CHUNK_DRAWS):
-        draws = range(first, min(first + _CHUNK_DRAWS, task.last))
-        weights = [draw_weights(judged.num_units, task.seed, draw) for draw in draws]
-        weighed.append(weigh(tally, np.stack(weights), usual))
+    # The processes share the cores: BLAS threads beside them would wait for each other, and burn CPU by it.
+    with threadpool_limits(1, "blas"):
+        tally = make_tally(judged.truth, judged.scores, judged.thresholds, judged.units)
+        usual = weigh(tally, np.ones((1, judged.num_units), np.int32))
+        weighed = []
+        for first in range(task.first, task.last, _CHUNK_DRAWS):
+            draws = range(first, min(first + _CHUNK_DRAWS, task.last))
+            weights = [draw_weights(judged.num_units, task.seed, draw) for draw in draws]
+            weighed.append(weigh(tally, np.stack(weights), usual))
     return _join(weighed)
 
 
