@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tests.closure import ROOT
 from tests.model_fixtures import TinyRecords, make_plain_environment, make_train_config
@@ -35,7 +36,10 @@ print(json.dumps([result.history, digest, sorted({layer.dtype_policy.name for la
 """
 
 
-def train(records: TinyRecords, num_devices: int, **changed: Any) -> tuple[list[dict[str, float]], str, list[str]]:
+Trained = tuple[list[dict[str, float]], str, list[str]]
+
+
+def train(records: TinyRecords, num_devices: int, **changed: Any) -> Trained:
     """Return history, digest of the weights and dtype policies of a training on so many logical devices."""
     config = make_train_config(**{"epochs": 2, "dropout": 0.0, "learning_rate": 0.02} | changed)
     words = json.dumps([num_devices, str(records.folder), str(records.statistics_path), config.model_dump()])
@@ -47,26 +51,34 @@ def train(records: TinyRecords, num_devices: int, **changed: Any) -> tuple[list[
     return history, digest, policies
 
 
-def test_two_devices_learn_what_one_learns(records: TinyRecords) -> None:
-    changed = {"clip_norm": 0.05, "ema_momentum": 0.5}  # both depend on the global batch
-    (one, _, _), (two, _, _) = (train(records, number, **changed) for number in (1, 2))
+AUGMENTATION = {
+    "dihedral": True,
+    "shift_fraction": 0.1,
+    "zoom_fraction": 0.2,
+    "gain_fraction": 0.1,
+    "mixup_alpha": 0.2,
+}
+# Clipping and averages depend on the global batch.
+CHANGED = {"deterministic": True, "clip_norm": 0.05, "ema_momentum": 0.5, "augmentation": AUGMENTATION}
+
+
+@pytest.fixture(scope="module")
+def trained(records: TinyRecords) -> Trained:
+    """History, digest of the weights and dtype policies on one device, in 32 bits."""
+    return train(records, 1, **CHANGED)
+
+
+def test_two_devices_learn_what_one_learns(records: TinyRecords, trained: Trained) -> None:
+    one, (two, _, _) = trained[0], train(records, 2, **CHANGED)
     for name in ("loss", "val_loss"):
         np.testing.assert_allclose([row[name] for row in two], [row[name] for row in one], rtol=0, atol=1e-3)
 
 
-def test_the_same_params_give_the_same_bytes_and_16_bits_others(records: TinyRecords) -> None:
-    augmentation = {
-        "dihedral": True,
-        "shift_fraction": 0.1,
-        "zoom_fraction": 0.2,
-        "gain_fraction": 0.1,
-        "mixup_alpha": 0.2,
-    }
-    changed = {"deterministic": True, "dropout": 0.2, "augmentation": augmentation, "modality_dropout": 0.5}
-    (first, digest, _), (second, same, _) = (train(records, 1, **changed) for _ in range(2))
+def test_the_same_params_give_the_same_bytes_and_16_bits_others(records: TinyRecords, trained: Trained) -> None:
+    (first, digest, _), (second, same, _) = trained, train(records, 1, **CHANGED)
     assert [row | {"seconds": 0} for row in first] == [row | {"seconds": 0} for row in second]
     assert digest == same
-    mixed, other, policies = train(records, 1, mixed_precision="on", **changed)
+    mixed, other, policies = train(records, 1, mixed_precision="on", **CHANGED)
     assert digest != other
     assert policies == ["float32"]
     np.testing.assert_allclose([row["loss"] for row in mixed], [row["loss"] for row in first], atol=0.02)
