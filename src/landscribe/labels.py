@@ -242,12 +242,6 @@ def decode_multi_hot(multi_hot: np.ndarray, classes: Sequence[str]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), names)
 
 
-def count_classes(labels: Any, classes: Sequence[str]) -> dict[str, int]:
-    """Return class -> number of patches, in class order, classes without a patch included; as `encode_multi_hot`."""
-    counts = np.count_nonzero(encode_multi_hot(labels, classes), axis=0)
-    return dict(zip(classes, counts.tolist(), strict=True))
-
-
 def compute_cooccurrence(multi_hot: np.ndarray) -> np.ndarray:
     """Return float64 [class, class]: the share of the row's patches that also carry the column's class."""
     hot = multi_hot.astype(np.float32)

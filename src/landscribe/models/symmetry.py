@@ -17,9 +17,7 @@ def average_symmetries(model: Any) -> Any:
     Args:
         model: Keras model {band: [batch, row, column]} -> logits [batch, class]; its weights are shared.
     """
-    inputs = {
-        name: keras.Input(band.shape[1:], name=name, dtype=band.dtype) for name, band in model.input.items()
-    }  # fmt: skip
+    inputs = {name: keras.Input(band.shape[1:], name=name, dtype=band.dtype) for name, band in model.input.items()}
     looks = [model(_turn(inputs, *turns)) for turns in itertools.product((False, True), repeat=3)]
     return keras.Model(inputs, keras.layers.Average(name="mean_of_symmetries")(looks), name=model.name)
 
