@@ -7,6 +7,7 @@ the same lists; each run of a recipe is the whole river, in a copy of the projec
 """
 
 import os
+import resource
 import statistics
 import sys
 import tempfile
@@ -77,13 +78,19 @@ def _find_data() -> str:
 def _run_recipe(checkout: Checkout, recipe: str, assignments: str) -> float:
     """Return the test macro AP of the river with these params."""
     checkout.run("git", "checkout", "--quiet", "params.yaml")
-    began = time.monotonic()
+    began, worked = time.monotonic(), _sum_processor_s()
     checkout.repro(assignments, "--recipe", recipe, "--stage", "evaluate")
-    minutes = (time.monotonic() - began) / 60
+    minutes, core_minutes = (time.monotonic() - began) / 60, (_sum_processor_s() - worked) / 60
     value = checkout.read("metrics/test.json")["test_macro_ap"]
-    sys.stdout.write(f"{recipe}: {value:.4f} after {minutes:.1f} min\n")
+    sys.stdout.write(f"{recipe}: {value:.4f} after {minutes:.1f} min, {core_minutes:.1f} of one core\n")
     sys.stdout.flush()
     return value
+
+
+def _sum_processor_s() -> float:
+    """Return the processor time of all child processes that have ended: other work of the machine does not count."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _score_statistics(records: Path) -> tuple[float, float]:
