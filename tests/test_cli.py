@@ -200,7 +200,7 @@ def test_promote_rollback_and_history_are_of_the_model_of_params_yaml(
         (0.2, ("rollback",), 0, "1"),
         (0.2, ("rollback",), 1, "1"),
     ]
-    said = []
+    said: list[tuple[float, str, str]] = []
     for quality, words, status, champion in steps:
         if quality != (said[-1][0] if said else None):
             challenge.register(quality)

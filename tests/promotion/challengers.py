@@ -62,7 +62,8 @@ class Challenge:
         self.name = name
         self._folder = folder
         self._thresholds = itertools.count(1)
-        self.run_id = MlflowClient().create_run(open_store()).info.run_id
+        experiment = open_store()  # before the client, which keeps the store that it finds
+        self.run_id = MlflowClient().create_run(experiment).info.run_id
 
     def register(self, quality: Mapping[str, float] | float, test: str = "test", **changed: Any) -> str:
         """Register a challenger and return its version.

@@ -27,7 +27,8 @@ class Rivals:
 
     def __init__(self, records: TinyRecords, trained: Trained, folder: Path) -> None:
         self._records, self._trained, self._folder = records, trained, folder
-        self._run_id = MlflowClient().create_run(open_store()).info.run_id
+        experiment = open_store()
+        self._run_id = MlflowClient().create_run(experiment).info.run_id
         batches = make_eval_dataset(records.manifest, records.folder, "test", list(trained.card.bands), 5)
         self.scores = Scores(*predict_scores(trained.model, batches), trained.card.classes)
         self._register(self.scores, 0.3, "other records")

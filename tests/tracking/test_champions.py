@@ -68,26 +68,25 @@ def test_more_entries_than_a_tag_has_room_for_are_kept(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moves", "words"),
+    ("moved_to", "words"),
     [
-        (["3"], "the alias was moved by hand"),
-        (["1"], "the alias is back at version 1: moved by hand, or a promotion ended before it moved"),
-        ([None], "the alias was taken away, or its version deleted"),
+        ("3", "the alias was moved by hand"),
+        ("1", "the alias is back at version 1: moved by hand, or a promotion ended before it moved"),
+        (None, "the alias was taken away, or its version deleted"),
     ],
 )
 def test_an_alias_moved_by_hand_is_shown_at_once_and_stored_with_the_next_change(
-    name: str, moves: list[str | None], words: str
+    name: str, moved_to: str | None, words: str
 ) -> None:
     for version in ("1", "2"):
         append(name, version)
     client = MlflowClient()
-    for version in moves:
-        if version is None:
-            client.delete_registered_model_alias(name, CHAMPION)
-        else:
-            client.set_registered_model_alias(name, CHAMPION, version)
+    if moved_to is None:
+        client.delete_registered_model_alias(name, CHAMPION)
+    else:
+        client.set_registered_model_alias(name, CHAMPION, moved_to)
     noticed = read_log(name)[-1]
-    assert (noticed.number, noticed.kind, noticed.previous, noticed.version) == (3, "by hand", "2", moves[-1])
+    assert (noticed.number, noticed.kind, noticed.previous, noticed.version) == (3, "by hand", "2", moved_to)
     assert noticed.why == words
     assert len(champions._read_stored(name)) == 2
     append(name, "2")
@@ -112,7 +111,8 @@ def test_who_decided_on_an_older_log_is_told_and_changes_nothing(name: str) -> N
 
 
 def test_the_first_of_several_aliases_at_once_is_tried_again(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, failures = MlflowClient.set_registered_model_alias, []
+    whole = MlflowClient.set_registered_model_alias
+    failures: list[tuple[str, ...]] = []
 
     def fail_once(client: MlflowClient, *words: str) -> None:
         if not failures:
