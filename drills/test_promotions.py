@@ -69,7 +69,7 @@ def test_of_twenty_promotions_of_one_challenger_one_wins_and_the_others_are_told
     challenge: Challenge, checkouts: list[Path]
 ) -> None:
     challenge.register(0.2)
-    assert start(checkouts[0], "promote").wait() == 0
+    assert finish([start(checkouts[0], "promote")])[0][0] == 0
     version = challenge.register(0.9)
     answers = finish([start(checkouts[number % 2], "promote") for number in range(NUM_PROCESSES)])
     winners = [out for status, out, _ in answers if status == 0]

@@ -22,7 +22,7 @@ from landscribe.promotion.gate import (
     judge_size,
 )
 from landscribe.tracking import runs
-from landscribe.tracking.champions import Entry, append_entry, name_user, note_moves_by_hand, tell_time
+from landscribe.tracking.champions import Entry, append_entry, check_unchanged, name_user, note_moves_by_hand, tell_time
 from landscribe.tracking.lock import hold_store
 from landscribe.tracking.registry import CHALLENGER, CHAMPION, METRIC_TAG, read_alias
 from landscribe.tracking.versions import log_texts, write_tags
@@ -68,6 +68,7 @@ def promote(model_name: str, terms: Terms) -> Decision:
         if champion is not None and champion.number == challenger.number:
             raise PromotionError(f"version {champion.number} is the champion already; there is nothing to promote.")
         decision = _decide(challenger, champion, terms)
+        check_unchanged(model_name, log)  # a champion that was scored again took minutes; the tags must tell the truth
         _record(decision, challenger, champion)
         if decision.verdict != "refused":
             append_entry(model_name, log, _make_entry(decision))

@@ -4,12 +4,11 @@ It lives in the registry, so that every host sees the same. The alias is the tru
 MLflow UI becomes an entry of its own as soon as it is noticed.
 """
 
-import contextlib
 import datetime
 import getpass
 import json
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
@@ -17,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from landscribe.errors import PromotionError, RegistryError
+from landscribe.tracking.answering import expect_answer
 from landscribe.tracking.registry import CHAMPION, read_alias
 
 ENTRY_TAG = "landscribe.champion."  # followed by the number, six digits
@@ -87,17 +87,22 @@ def append_entry(model_name: str, log: Sequence[Entry], entry: Entry) -> Entry:
         PromotionError: log or alias have changed since, by another host.
         RegistryError: the registry does not answer.
     """
+    check_unchanged(model_name, log)
+    signed = _sign(entry, log)
+    _store(model_name, [signed])
+    with expect_answer("the alias of the champion cannot be moved"):
+        _set_alias(model_name, str(entry.version))
+    return signed
+
+
+def check_unchanged(model_name: str, log: Sequence[Entry]) -> None:
+    """Raise `PromotionError` unless log and alias are still as `note_moves_by_hand` gave them."""
     now = read_log(model_name)
     if now != list(log):
         raise PromotionError(
             f"another host was faster: version {find_champion(now)} of {model_name} is champion since this decision"
             f" began (before: version {find_champion(log)}). Nothing was changed; run the same command again."
         )
-    signed = _sign(entry, log)
-    _store(model_name, [signed])
-    with _answering():
-        _set_alias(model_name, str(entry.version))
-    return signed
 
 
 def find_champion(log: Sequence[Entry]) -> str | None:
@@ -136,7 +141,7 @@ def _sign(entry: Entry, log: Sequence[Entry]) -> Entry:
 
 def _read_stored(model_name: str) -> list[Entry]:
     client = MlflowClient()
-    with _answering():
+    with expect_answer("the log of champions cannot be read"):
         found = client.search_registered_models(f"name = '{model_name}'")
         tags = client.get_registered_model(model_name).tags if found else {}
     log = []
@@ -152,7 +157,7 @@ def _read_stored(model_name: str) -> list[Entry]:
 
 
 def _store(model_name: str, entries: Sequence[Entry]) -> None:
-    with _answering():
+    with expect_answer("the log of champions cannot be written"):
         for entry in entries:
             value = json.dumps(asdict(entry), ensure_ascii=False)
             MlflowClient().set_registered_model_tag(model_name, f"{ENTRY_TAG}{entry.number:06d}", value)
@@ -167,11 +172,3 @@ def _set_alias(model_name: str, version: str) -> None:
         except MlflowException as error:
             if not left or "unique constraint" not in str(error).lower():  # as SQLite and PostgreSQL say it
                 raise
-
-
-@contextlib.contextmanager
-def _answering() -> Iterator[None]:
-    try:
-        yield
-    except MlflowException as error:
-        raise RegistryError(f"the registry does not answer: {str(error).splitlines()[0]} Try again.") from error

@@ -17,6 +17,7 @@ from mlflow.models import Model
 from landscribe.errors import RegistryError
 from landscribe.files import read_json
 from landscribe.scores import Scores, read_scores
+from landscribe.tracking.answering import expect_answer
 
 _TEST_SCORES = "test_scores"  # folder beside the served model; a file a test split
 
@@ -74,36 +75,46 @@ def read_test_scores(version: ModelVersion, test_digest: str) -> Scores | None:
         RegistryError: the artifact store does not answer.
     """
     name = f"{_TEST_SCORES}/{test_digest}.parquet"
-    try:
+    with expect_answer(f"the test scores of version {version.version} of {version.name} cannot be read"):
         stored = mlflow.artifacts.list_artifacts(artifact_uri=f"{_find_uri(version)}/{_TEST_SCORES}")
         if name not in {file.path for file in stored}:
             return None
         with _fetching(version, name) as path:
             return read_scores(path)
-    except (MlflowException, OSError) as error:
-        raise RegistryError(
-            f"the test scores of version {version.version} of {version.name} cannot be read:"
-            f" {str(error).splitlines()[0]} Try again."
-        ) from error
 
 
 def write_test_scores(version: ModelVersion, test_digest: str, path: Path) -> None:
-    """Store a file of the version's scores on a test split beside its model."""
-    with tempfile.TemporaryDirectory() as folder:
+    """Store a file of the version's scores on a test split beside its model.
+
+    Raises:
+        RegistryError: the artifact store does not answer.
+    """
+    what = f"the test scores of version {version.version} of {version.name} cannot be stored"
+    with tempfile.TemporaryDirectory() as folder, expect_answer(what):
         shutil.copyfile(path, Path(folder) / f"{test_digest}.parquet")
         MlflowClient().log_model_artifacts(version.source.removeprefix("models:/"), folder, _TEST_SCORES)
 
 
 def write_tags(model_name: str, version: str, tags: Mapping[str, str]) -> None:
-    """Set tags of a version."""
-    for key, value in tags.items():
-        MlflowClient().set_model_version_tag(model_name, version, key, value)
+    """Set tags of a version.
+
+    Raises:
+        RegistryError: the registry does not answer.
+    """
+    with expect_answer(f"the tags of version {version} of {model_name} cannot be written"):
+        for key, value in tags.items():
+            MlflowClient().set_model_version_tag(model_name, version, key, value)
 
 
 def log_texts(run_id: str, texts: Mapping[str, str]) -> None:
-    """Log texts as artifacts of a run that may be finished: path -> content."""
-    for path, text in texts.items():
-        MlflowClient().log_text(run_id, text, path)
+    """Log texts as artifacts of a run that may be finished: path -> content.
+
+    Raises:
+        RegistryError: the artifact store does not answer.
+    """
+    with expect_answer(f"the artifacts of run {run_id} cannot be written"):
+        for path, text in texts.items():
+            MlflowClient().log_text(run_id, text, path)
 
 
 def _find_uri(version: ModelVersion) -> str:
