@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from landscribe.promotion.comparison import Comparison
+from landscribe.promotion.comparison import ClassFall, Comparison
 from landscribe.promotion.config import PromoteConfig
 from landscribe.tracking.versions import VersionFacts
 
@@ -107,27 +107,24 @@ def format_gain(comparison: Comparison) -> str:
 def judge_classes(comparison: Comparison, config: PromoteConfig) -> Rule:
     """Return whether no class falls by more than `class_tolerance`."""
     lost = [fall for fall in comparison.classes if fall.weighed > config.class_tolerance]
-    told = [
-        f"{fall.name}: {fall.champion:.3f} to {fall.challenger:.3f} on {fall.num_positives} test patches, weighs"
-        f" {fall.weighed:.3f}"
-        for fall in (lost or comparison.classes)[:_MAX_CLASSES]
-    ]
     expected = f"no fall in average precision above {config.class_tolerance:g}"
-    more = f"; and {len(lost) - _MAX_CLASSES} more" if len(lost) > _MAX_CLASSES else ""
+    received = _tell_falls(lost or comparison.classes[:1])
     return Rule(
         name="each class",
         expected=expected,
-        received=f"{'; '.join(told)}{more}" if lost else f"deepest fall {_tell_deepest(comparison)}",
+        received=received,
         passed=not lost,
-        refusal=f"it loses {len(lost)} of the classes: expected {expected}; received {'; '.join(told)}{more}."
-        if lost
-        else "",
+        refusal=f"it loses {len(lost)} of the classes: expected {expected}; received {received}." if lost else "",
     )
 
 
-def _tell_deepest(comparison: Comparison) -> str:
-    fall = comparison.classes[0] if comparison.classes else None
-    return f"{fall.weighed:.3f} ({fall.name})" if fall and fall.weighed > 0 else "none"
+def _tell_falls(falls: Sequence[ClassFall]) -> str:
+    told = [
+        f"{fall.name}: {fall.champion:.3f} to {fall.challenger:.3f} on {fall.num_positives} test patches, weighs"
+        f" {fall.weighed:.3f}"
+        for fall in falls[:_MAX_CLASSES]
+    ]
+    return "; ".join(told) + (f"; and {len(falls) - _MAX_CLASSES} more" if len(falls) > _MAX_CLASSES else "")
 
 
 def judge_size(facts: VersionFacts, config: PromoteConfig) -> Rule:
