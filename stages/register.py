@@ -9,7 +9,6 @@ from landscribe.evaluation.thresholds import read_thresholds
 from landscribe.files import write_json
 from landscribe.params import parse_section, read_params
 from landscribe.records.reader import read_example
-from landscribe.scores import compute_truth_digest, read_scores
 from landscribe.splits.config import SplitConfig
 from landscribe.tracking import registry, runs
 from landscribe.tracking.config import RegisterConfig
@@ -27,9 +26,10 @@ def main() -> None:
         card=facts.card,
         thresholds=read_thresholds(paths.THRESHOLDS, facts.card.classes),
         metrics=facts.metrics,
-        test_digest=compute_truth_digest(read_scores(paths.SCORES / "test.parquet")),
+        test_digest=registry.compute_test_digest(facts.manifest),
         example=read_example(facts.manifest, paths.RECORDS, "val", list(facts.card.bands)),
         description=documentation.make_description(facts),
+        scores_path=paths.SCORES / "test.parquet",
     )
     run_id = runs.ensure_run(facts.metrics, paths.REPORTS)
     write_json(paths.REGISTRATION, registry.register(candidate, name, run_id))

@@ -21,15 +21,18 @@ from landscribe.models.card import ModelCard
 from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
 from landscribe.nomenclature import NOMENCLATURES
+from landscribe.params import PARAMS_FILE
 from landscribe.pipeline.dataset import make_eval_dataset
 from landscribe.scores import read_scores
-from landscribe.tracking.registry import CHAMPION, Candidate, read_alias, register
+from landscribe.tracking.registry import Candidate, register
 from landscribe.tracking.store import open_store
-from tests.model_fixtures import TinyRecords, Trained, make_candidate, make_plain_environment
+from tests.closure import ROOT
+from tests.model_fixtures import TinyRecords, Trained, make_plain_environment
+from tests.promotion.challengers import Challenge
 
 pytest_plugins = ["tests.model_fixtures"]
 
-COMMANDS = ("demo", "import", "ablate", "predict", "promote", "rollback")
+COMMANDS = ("demo", "import", "ablate", "predict", "promote", "rollback", "history")
 COMMAND = Path(sys.executable).with_name("landscribe")
 Run = Callable[..., int]
 
@@ -181,34 +184,45 @@ def test_a_wrong_path_or_suffix_is_said_before_the_model_is_loaded(
     assert "--band-order: expected bands out of R, G, B, NIR; received 'red'" in capsys.readouterr().err
 
 
-def test_promote_and_rollback_decide_for_the_model_of_params_yaml(
+def test_promote_rollback_and_history_are_of_the_model_of_params_yaml(
     run: Run, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (store / "params.yaml").write_text("register: {model_name: decided}\n")
-    (tmp_path / "model.keras").write_bytes(b"weights")
-    experiment = open_store()
-    run_id = MlflowClient().create_run(experiment).info.run_id
-
-    def challenge(score: float) -> None:
-        register(make_candidate(tmp_path / "model.keras", score), "decided", run_id)
-
-    steps: list[tuple[float, tuple[str, ...], int, str]] = [
-        (0.5, ("rollback",), 1, ""),
-        (0.5, ("promote",), 0, "1"),
-        (0.4, ("promote",), 1, "1"),
-        (0.4, ("promote", "--force", ""), 1, "1"),  # a reason is asked for
-        (0.4, ("promote", "--force", "a better map"), 0, "2"),
-        (0.4, ("rollback",), 0, "1"),
-        (0.4, ("rollback",), 1, "1"),
+    params = (ROOT / PARAMS_FILE).read_text(encoding="utf-8")
+    (store / PARAMS_FILE).write_text(params.replace("model_name: landscribe", "model_name: decided"), encoding="utf-8")
+    challenge = Challenge("decided", tmp_path)
+    steps: list[tuple[float, tuple[str, ...], int, str | None]] = [
+        (0.3, ("rollback",), 1, None),
+        (0.3, ("promote",), 0, "1"),
+        (0.2, ("promote",), 1, "1"),
+        (0.2, ("promote", "--force", ""), 1, "1"),  # a reason is asked for
+        (0.2, ("promote", "--force", "a better map"), 0, "2"),
+        (0.2, ("history",), 0, "2"),
+        (0.2, ("rollback",), 0, "1"),
+        (0.2, ("rollback",), 1, "1"),
     ]
-    for score, words, status, champion in steps:
-        challenge(score)
+    said: list[tuple[float, str, str]] = []
+    for quality, words, status, champion in steps:
+        if quality != (said[-1][0] if said else None):
+            challenge.register(quality)
+            capsys.readouterr()
         assert run(*words) == status, words
-        said = capsys.readouterr()
-        assert bool(said.out) == (status == 0)
-        assert said.err.count("\n") == status
-        version = read_alias("decided", CHAMPION)
-        assert (str(version.version) if version else "") == champion, words
+        out, err = capsys.readouterr()
+        assert err.count("\n") == status, err
+        said.append((quality, out, err))
+        assert challenge.read_champion() == champion, words
+    assert "version 1 of decided is champion (first champion)" in said[1][1]
+    assert "test_macro_ap" in said[2][1]  # the table, also of a refusal
+    assert said[2][2].startswith("error: version 2 of decided is refused: it is not better")
+    assert "forced: a better map" in said[5][1]
+    assert "* version 2 is champion" in said[5][1]
+
+
+def test_promote_imports_no_tensorflow() -> None:
+    code = (
+        "import sys, landscribe.promotion.promote, landscribe.promotion.rollback, landscribe.promotion.tables;"
+        "sys.exit(bool({'tensorflow', 'keras', 'sklearn'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=make_plain_environment())
 
 
 def test_demo_writes_an_archive_once(

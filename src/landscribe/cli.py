@@ -1,4 +1,4 @@
-"""The command `landscribe`: demo, import, ablate, predict, promote, rollback."""
+"""The command `landscribe`: demo, import, ablate, predict, promote, rollback, history."""
 
 import argparse
 from pathlib import Path
@@ -7,10 +7,11 @@ import numpy as np
 
 from landscribe.bands import IMAGE_BANDS, check_bands
 from landscribe.demo import DemoConfig, write_demo_archive
-from landscribe.errors import LandscribeError, run_or_exit
+from landscribe.errors import LandscribeError, PromotionError, run_or_exit
 from landscribe.evaluation.config import EvaluateConfig
 from landscribe.nomenclature import CLASS_ORDERS, make_nomenclature
 from landscribe.params import PARAMS_FILE, find_repository, parse_section, read_params
+from landscribe.promotion.config import PromoteConfig
 from landscribe.tracking.config import RegisterConfig
 from landscribe.training.config import TrainConfig
 
@@ -57,6 +58,8 @@ def _make_parser() -> argparse.ArgumentParser:
     promote.set_defaults(run=_run_promote)
     rollback = commands.add_parser("rollback", help="make the previous champion the champion again")
     rollback.set_defaults(run=_run_rollback)
+    history = commands.add_parser("history", help="print who was champion when, and why")
+    history.set_defaults(run=_run_history)
     return parser
 
 
@@ -118,20 +121,41 @@ def _run_predict(arguments: argparse.Namespace) -> None:
 
 
 def _run_promote(arguments: argparse.Namespace) -> None:
-    from landscribe.tracking.promotion import promote
+    from landscribe.promotion.decision import format_decision, make_outcome
+    from landscribe.promotion.promote import Terms, promote
 
-    print(promote(_read_model_name(), arguments.force))  # noqa: T201
+    root = find_repository()
+    params = read_params(root / PARAMS_FILE)
+    terms = Terms(
+        config=parse_section(params, "promote", PromoteConfig),
+        bootstrap=parse_section(params, "evaluate", EvaluateConfig).bootstrap,
+        records_dir=root / "data/records",
+        force_reason=arguments.force,
+    )
+    decision = promote(_read_model_name(), terms)
+    print(format_decision(decision))  # noqa: T201
+    if decision.verdict == "refused":
+        raise PromotionError(make_outcome(decision))
+    print(make_outcome(decision))  # noqa: T201
 
 
 def _run_rollback(arguments: argparse.Namespace) -> None:
-    from landscribe.tracking.promotion import rollback
+    from landscribe.promotion.rollback import rollback
 
     print(rollback(_read_model_name()))  # noqa: T201
 
 
+def _run_history(arguments: argparse.Namespace) -> None:
+    from landscribe.promotion.tables import format_history
+    from landscribe.tracking.champions import read_log
+
+    name = _read_model_name()
+    print(format_history(name, read_log(name)))  # noqa: T201
+
+
 def _read_model_name() -> str:
     """Return the registered model of params.yaml: the command works from any folder of the repository."""
-    return parse_section(read_params(find_repository() / "params.yaml"), "register", RegisterConfig).model_name
+    return parse_section(read_params(find_repository() / PARAMS_FILE), "register", RegisterConfig).model_name
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@
     ├── RecordsError (ValueError)       records or their manifest do not fit
     ├── TrainingError (RuntimeError)    training cannot start: empty split, no GPU, no weights
     ├── WorkerError (RuntimeError)      a worker process was killed
-    └── RegistryError (RuntimeError)    the MLflow registry does not hold what was asked for
+    ├── RegistryError (RuntimeError)    the MLflow registry does not hold what was asked for
+    └── PromotionError (RuntimeError)   a promotion or a rollback is refused
 
 A message says what was expected, what was received and what to do. `run_or_exit` turns any of them into one
 sentence on stderr and exit status 1.
@@ -68,6 +69,10 @@ class WorkerError(LandscribeError, RuntimeError):
 
 class RegistryError(LandscribeError, RuntimeError):
     """The registry does not hold what was asked for."""
+
+
+class PromotionError(LandscribeError, RuntimeError):
+    """A promotion or a rollback is refused; nobody else is champion than before."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from landscribe.files import compute_digest, replacing
+from landscribe.files import replacing
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,6 @@ class Scores:
     truth: np.ndarray
     scores: np.ndarray
     classes: tuple[str, ...]
-
-
-def compute_truth_digest(scores: Scores) -> str:
-    """Return the digest of what was scored: classes, patches and their truth, whatever the order of the patches."""
-    rows = sorted(zip(scores.patch_ids, scores.truth.astype(np.uint8).tolist(), strict=True))
-    return compute_digest(repr(scores.classes), repr(rows))
 
 
 def write_scores(scores: Scores, path: Path) -> None:

@@ -12,6 +12,7 @@ from landscribe.labels import DiscoverConfig
 from landscribe.models.config import find_kind
 from landscribe.nomenclature import make_nomenclature
 from landscribe.params import Section, check_sections, find_repository, parse_section
+from landscribe.promotion.config import PromoteConfig
 from landscribe.records.conversion import ConvertConfig
 from landscribe.search import SearchConfig
 from landscribe.splits.config import SplitConfig
@@ -31,6 +32,7 @@ SECTIONS: dict[str, type[Section]] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
     "register": RegisterConfig,
+    "promote": PromoteConfig,
 }
 
 

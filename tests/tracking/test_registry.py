@@ -21,10 +21,10 @@ from landscribe.tracking.registry import (
     load_served,
     make_signature,
     read_alias,
-    read_classes,
     register,
 )
 from landscribe.tracking.store import open_store
+from landscribe.tracking.versions import read_version_facts
 from tests.model_fixtures import make_candidate
 
 pytest_plugins = ["tests.model_fixtures"]
@@ -94,7 +94,7 @@ def test_a_version_says_what_it_was_measured_on(run_id: str, model_path: Path, n
     assert version is not None
     assert float(version.tags[registry.METRIC_TAG]) == 0.5
     assert version.tags[registry.TEST_TAG] == "the test records"
-    assert read_classes(version) == ["forest", "water"]
+    assert read_version_facts(version).classes == ("forest", "water")
     # The same model on other test records: a stale score would let it pass, or fail, the gate.
     register(make_candidate(model_path, 0.4, threshold=0.5, test_digest="other records"), name, run_id)
     assert list_versions(name) == [1]

@@ -1,4 +1,4 @@
-"""MLflow's home: runs, registry, promotion."""
+"""MLflow's home: runs, registry, the log of champions."""
 
 import os
 

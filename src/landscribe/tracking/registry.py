@@ -22,7 +22,9 @@ from landscribe.errors import RegistryError
 from landscribe.files import compute_digest, compute_file_digest, write_json
 from landscribe.models.card import ModelCard
 from landscribe.progress import make_logger
+from landscribe.records.schema import Manifest
 from landscribe.tracking.store import open_store
+from landscribe.tracking.versions import write_test_scores
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 DIGEST_TAG, METRIC_TAG, TEST_TAG = "digest", "test_macro_ap", "test_digest"
@@ -38,9 +40,10 @@ class Candidate:
         model_path: `model.keras`; `card` the card inside it.
         thresholds: float64 [class], in class order.
         metrics: metrics of the test split, with their prefix.
-        test_digest: digest of the test records that they were measured on.
+        test_digest: `compute_test_digest` of the records that they were measured on.
         example: one raw patch, {band: [1, row, column]}.
         description: Markdown that the version's page shows; at most 5,000 characters.
+        scores_path: truth and scores of these test records; a version without them cannot be compared with another.
     """
 
     model_path: Path
@@ -50,12 +53,18 @@ class Candidate:
     test_digest: str
     example: Mapping[str, np.ndarray]
     description: str = ""
+    scores_path: Path | None = None
 
     @property
     def digest(self) -> str:
         """What makes two candidates the same model: weights, card, thresholds and the code that serves them."""
         files = (compute_file_digest(self.model_path), compute_file_digest(_SERVED_MODEL))
         return compute_digest(*files, repr(self.thresholds.tolist()))
+
+
+def compute_test_digest(manifest: Manifest) -> str:
+    """Return the digest of the test records: classes in order, patches, truth and the pixels of every stored band."""
+    return compute_digest(repr(manifest.classes), repr(manifest.groups), repr(manifest.splits["test"]))
 
 
 def register(candidate: Candidate, model_name: str, run_id: str) -> dict[str, Any]:
@@ -68,6 +77,8 @@ def register(candidate: Candidate, model_name: str, run_id: str) -> dict[str, An
     version = find_version(model_name, candidate.digest)
     if version is None:
         version = _log_version(candidate, model_name, run_id)
+    if candidate.scores_path is not None:
+        write_test_scores(version, candidate.test_digest, candidate.scores_path)
     client = MlflowClient()
     # Also of a version that was there: the same model may have been measured on other test records since.
     measured = {METRIC_TAG: repr(candidate.metrics["test_macro_ap"]), TEST_TAG: candidate.test_digest}
@@ -88,7 +99,7 @@ def find_version(model_name: str, digest: str) -> ModelVersion | None:
     """Return the loadable version of this digest, or None."""
     client = MlflowClient()
     for version in client.search_model_versions(f"name = '{model_name}'"):
-        if version.tags.get(DIGEST_TAG) == digest and _is_loadable(model_name, version.version):
+        if version.tags.get(DIGEST_TAG) == digest and is_loadable(model_name, version.version):
             return version
     return None
 
@@ -99,7 +110,16 @@ def is_registered(registration: Mapping[str, Any]) -> bool:
     version = read_alias(registration["model_name"], CHALLENGER)
     if version is None or version.tags.get(DIGEST_TAG) != registration["digest"]:
         return False
-    return int(version.version) == registration["version"] and _is_loadable(version.name, version.version)
+    return int(version.version) == registration["version"] and is_loadable(version.name, version.version)
+
+
+def is_loadable(model_name: str, version: str) -> bool:
+    """Return whether the version and its files are still there."""
+    try:
+        mlflow.models.get_model_info(f"models:/{model_name}/{version}")
+    except (MlflowException, OSError):
+        return False
+    return True
 
 
 def read_alias(model_name: str, alias: str) -> ModelVersion | None:
@@ -111,22 +131,6 @@ def read_alias(model_name: str, alias: str) -> ModelVersion | None:
         if error.error_code in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"):  # no such alias, no such model
             return None
         raise RegistryError(f"the registry does not answer: {str(error).splitlines()[0]} Try again.") from error
-
-
-def read_classes(version: ModelVersion) -> list[str]:
-    """Return the classes of a version, in order, from its MLflow signature.
-
-    Raises:
-        RegistryError: its files are gone, or it was not registered by this project.
-    """
-    try:
-        signature = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}").signature
-        return [name for name in signature.outputs.input_names() if name != "labels"]
-    except (MlflowException, OSError, AttributeError) as error:
-        raise RegistryError(
-            f"version {version.version} of {version.name} has no readable signature (its files are gone, or it is not"
-            " a model of this project); expected a model registered by make repro. Delete the version or its alias."
-        ) from error
 
 
 def load_served(uri: str) -> Any:
@@ -159,14 +163,6 @@ def make_signature(card: ModelCard) -> ModelSignature:
     outputs = [ColSpec(DataType.double, name) for name in card.classes]
     outputs.append(ColSpec(Array(DataType.string), "labels"))
     return ModelSignature(None if card.optional else Schema(inputs), Schema(outputs))
-
-
-def _is_loadable(model_name: str, version: str) -> bool:
-    try:
-        mlflow.models.get_model_info(f"models:/{model_name}/{version}")
-    except (MlflowException, OSError):
-        return False
-    return True
 
 
 def _log_version(candidate: Candidate, model_name: str, run_id: str) -> ModelVersion:
