@@ -11,7 +11,7 @@ from landscribe.params import parse_section, read_params
 from landscribe.records.reader import read_example
 from landscribe.scores import compute_truth_digest, read_scores
 from landscribe.splits.config import SplitConfig
-from landscribe.tracking import registry, runs
+from landscribe.tracking import outage, registry, runs
 from landscribe.tracking.config import RegisterConfig
 from stages import paths
 
@@ -32,7 +32,7 @@ def main() -> None:
         description=documentation.make_description(facts),
     )
     run_id = runs.ensure_run(facts.metrics, paths.REPORTS)
-    write_json(paths.REGISTRATION, registry.register(candidate, name, run_id))
+    write_json(paths.REGISTRATION, outage.patiently(registry.register, candidate, name, run_id))
     runs.add_to_run(run_id, {}, paths.REPORTS, ["register"])
 
 

@@ -57,10 +57,12 @@ def _dvc(*words: str) -> int:
 
 
 def _ensure_registered() -> int:
-    """Register again when the store has lost, or never had, what DVC believes done."""
+    """Register again when the store has lost, or never had, the version or the run that DVC believes done."""
     from landscribe.tracking.registry import is_registered
+    from landscribe.tracking.runs import find_run
 
-    if is_registered(read_json(REGISTRATION)):
+    registration = read_json(REGISTRATION)
+    if is_registered(registration) and find_run(registration["run_id"]):
         return 0
     return _dvc("repro", "--quiet", "--force", "--single-item", "register")
 

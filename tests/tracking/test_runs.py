@@ -128,19 +128,22 @@ def test_a_lost_run_is_made_anew(store: Path, records: TinyRecords, tmp_path: Pa
         write_json(tmp_path / name / "file.json", name)
     write_history(tmp_path / "train/history.csv", HISTORY)
     tags = runs.make_tags(records.manifest, "CPU", tmp_path)
-    runs.write_record(tmp_path / "train/run.json", "train", "0" * 32, tags, PARAMS, records.manifest)
+    with runs.start_run("other", {}, {}):
+        datasets = runs.log_dataset(records.manifest, records.folder, "training")
+    runs.write_record(tmp_path / "train/run.json", "train", "0" * 32, tags, PARAMS, {"best_epoch": 2}, datasets)
     record = runs.read_run_record(tmp_path / "train/run.json")
     assert runs.find_run(record["run_id"]) is None
-    metrics = {"test_macro_ap": 0.75, "val_macro_ap": 0.5}
+    metrics = {"test_macro_ap": 0.75, "val_loss": 0.5}
     run_id = runs.ensure_run({"test_macro_ap": 0.25}, tmp_path)
     assert runs.ensure_run(metrics, tmp_path) == run_id  # made anew once, then brought up to date
     run = mlflow.get_run(run_id)
     assert run.data.tags["restored_from_run"] == record["run_id"]
     assert run.data.tags["manifest_digest"] == records.manifest.digest
     assert run.data.params == {name: str(value) for name, value in runs.flatten(PARAMS).items()}
-    assert run.data.metrics.items() >= metrics.items()
+    assert run.data.metrics.items() >= (metrics | {"best_epoch": 2}).items()
     assert read_steps(run_id, "loss") == {1: 0.5, 2: 0.25}
-    assert read_steps(run_id, "val_loss") == {1: 0.6, 2: 0.4}
+    assert list(read_steps(run_id, "val_loss")) == [1, 2]
+    assert len(run.inputs.dataset_inputs) == 3
     assert {item.path for item in MlflowClient().list_artifacts(run_id)} == set(LOGGED)
 
 
@@ -161,11 +164,17 @@ def test_a_deleted_run_is_a_lost_run(store: Path) -> None:
     assert runs.find_run(run_id) is None
 
 
-def test_the_records_are_the_dataset_of_a_run(store: Path, records: TinyRecords) -> None:
+def test_train_and_val_are_the_datasets_of_a_run(store: Path, records: TinyRecords) -> None:
     with runs.start_run("train", {}, {}) as run_id:
-        runs.log_dataset(records.manifest, records.folder, "training")
-    (logged,) = mlflow.get_run(run_id).inputs.dataset_inputs
-    assert (logged.dataset.name, logged.dataset.digest) == ("demo-records", records.manifest.digest)
+        datasets = runs.log_dataset(records.manifest, records.folder, "training")
+    logged = mlflow.get_run(run_id).inputs.dataset_inputs
+    seen = {(item.dataset.name, item.dataset.digest, item.tags[0].value) for item in logged}
+    told = [(item["name"], item["digest"], item["context"]) for item in datasets]
+    assert seen == set(told[:2])
+    assert [name for name, *_ in told] == ["demo-train", "demo-val", "demo-test"]
+    assert told[2][2] == "evaluation"
+    assert len({digest for _, digest, _ in told}) == 3
+    assert json.loads(logged[0].dataset.profile)["num_patches"] > 0
 
 
 def test_tags_name_the_commit_and_the_inputs(
