@@ -19,6 +19,7 @@ from landscribe.records.journal import remove_journals
 from landscribe.training.state import remove_states
 
 METRICS = Path("metrics/test.json")
+RUN = Path("reports/train/run.json")
 REGISTRATION = Path("reports/register/registration.json")
 TRAINED = ("", "train", "score", "evaluate", "register")  # after these stages DVC holds the model
 SHOWN = {
@@ -59,10 +60,9 @@ def _dvc(*words: str) -> int:
 def _ensure_registered() -> int:
     """Register again when the store has lost, or never had, the version or the run that DVC believes done."""
     from landscribe.tracking.registry import is_registered
-    from landscribe.tracking.runs import find_run
+    from landscribe.tracking.runs import find_run, read_run_record
 
-    registration = read_json(REGISTRATION)
-    if is_registered(registration) and find_run(registration["run_id"]):
+    if is_registered(read_json(REGISTRATION)) and find_run(read_run_record(RUN)["run_id"]):
         return 0
     return _dvc("repro", "--quiet", "--force", "--single-item", "register")
 

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
-from landscribe.errors import StoreDownError
+from landscribe.errors import RegistryError, StoreDownError
 from landscribe.progress import make_logger
 from landscribe.tracking import outage
 
@@ -71,10 +71,21 @@ def test_no_answer_in_time_and_busy_servers_may_answer_later(server: Server, sai
         outage.attempt(MlflowClient().get_run, "0" * 32)
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409])
-def test_a_refusal_is_not_tried_again(server: Server, said: list[str], status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "error", "words"),
+    [
+        (400, MlflowException, "400"),
+        (401, RegistryError, "does not let this user in: .* Set MLFLOW_TRACKING_USERNAME and"),
+        (403, RegistryError, "does not let this user in: .* or ask its administrator"),
+        (404, MlflowException, "404"),
+        (409, MlflowException, "409"),
+    ],
+)
+def test_a_refusal_is_not_tried_again(
+    server: Server, said: list[str], status: int, error: type[Exception], words: str
+) -> None:
     server.status = status
-    with pytest.raises(MlflowException):
+    with pytest.raises(error, match=words):
         outage.patiently(MlflowClient().get_run, "0" * 32)
     assert said == []
 

@@ -11,13 +11,14 @@ import mlflow
 import requests
 from mlflow.exceptions import MlflowException
 
-from landscribe.errors import StoreDownError
+from landscribe.errors import RegistryError, StoreDownError
 from landscribe.progress import make_logger
 
 T = TypeVar("T")
 PATIENCE_S = 120.0  # a server that is restarted, or a database that fails over, is back within two minutes
 _PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)
 _PASSING = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"}
+_NOT_LET_IN = {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"}  # 403 and 401
 _TOO_MANY, _REQUEST_TIMEOUT, _SERVER_ERROR = 429, 408, 500  # of HTTP
 _MAX_REASON = 120  # characters of an error in a sentence
 
@@ -52,11 +53,17 @@ def attempt(call: Callable[..., T], *arguments: Any, **named: Any) -> T:
     """Return what a call of the store gives.
 
     Raises:
-        StoreDownError: the store does not answer; whatever else the call raises comes through.
+        StoreDownError: the store does not answer.
+        RegistryError: it does not let this user in; whatever else the call raises comes through.
     """
     try:
         result = call(*arguments, **named)
     except (MlflowException, OSError) as error:
+        if getattr(error, "error_code", "") in _NOT_LET_IN:
+            raise RegistryError(
+                f"MLflow at {find_address()} does not let this user in: {str(error).splitlines()[0]} Set"
+                " MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or ask its administrator for the permission."
+            ) from error
         if not is_outage(error):
             raise
         _outage.begin(error)
@@ -122,7 +129,11 @@ def _is_passing(response: requests.Response | None) -> bool:
 
 
 def _find_reason(error: BaseException) -> str:
-    """Return the first cause in a few words: "[Errno 111] Connection refused", "database is locked"."""
-    while cause := error.__cause__ or error.__context__:
-        error = cause
-    return (str(error).splitlines() or [type(error).__name__])[0][:_MAX_REASON]
+    """Return the first cause that has words, e.g. "[Errno 111] Connection refused", "database is locked"."""
+    reason = type(error).__name__
+    cause: BaseException | None = error
+    while cause:
+        first_line = (str(cause).splitlines() or [""])[0]
+        reason = first_line if any(character.isalpha() for character in first_line) else reason
+        cause = cause.__cause__ or cause.__context__
+    return reason[:_MAX_REASON]

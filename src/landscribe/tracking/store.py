@@ -12,7 +12,7 @@ from pathlib import Path
 
 import mlflow
 
-from landscribe.errors import RegistryError, StoreDownError
+from landscribe.errors import RegistryError
 from landscribe.params import find_repository, find_scratch
 from landscribe.tracking import outage
 
@@ -34,7 +34,7 @@ def open_store() -> str:
 
     Raises:
         StoreDownError: the store does not answer for two minutes.
-        RegistryError: it cannot be used.
+        RegistryError: it cannot be used, or does not let this user in.
     """
     for name, level in _QUIET.items():
         logging.getLogger(name).setLevel(level)
@@ -43,7 +43,7 @@ def open_store() -> str:
     try:
         with _locked(find_scratch() / "locks" / "mlflow.lock"):
             return outage.patiently(_open_experiment, uri)
-    except StoreDownError:
+    except RegistryError:
         raise
     except Exception as error:  # MLflow lets through whatever the driver of a database raises
         raise RegistryError(
