@@ -17,6 +17,7 @@ from landscribe.params import find_repository, find_scratch
 from landscribe.tracking import outage
 
 EXPERIMENT = "landscribe"
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # Logger -> the least level that is shown.
 _QUIET = {
     "alembic": logging.WARNING,
@@ -55,9 +56,9 @@ def open_store() -> str:
 def _open_experiment(uri: str) -> str:
     """Return the id of the experiment, which is made when it is missing."""
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-        # A server knows where artifacts go; beside a local database we say it.
+        # A server knows where artifacts go; for a database alone MLflow would take the current folder.
         local = (find_repository().resolve() / "mlartifacts").as_uri()
-        mlflow.create_experiment(EXPERIMENT, artifact_location=local if uri.startswith("sqlite:") else None)
+        mlflow.create_experiment(EXPERIMENT, artifact_location=local if uri.startswith(_DATABASES) else None)
     return str(mlflow.set_experiment(EXPERIMENT).experiment_id)
 
 
