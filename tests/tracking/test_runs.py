@@ -55,6 +55,7 @@ def test_a_run_carries_its_params_and_tags_in_the_experiment(store: Path) -> Non
     experiment = mlflow.get_experiment(run.info.experiment_id)
     assert experiment.name == EXPERIMENT
     assert experiment.artifact_location == (store / "mlartifacts").as_uri()
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
 
 
 def test_a_run_whose_stage_fails_is_marked(store: Path) -> None:

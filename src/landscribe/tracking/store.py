@@ -17,6 +17,7 @@ from landscribe.params import find_repository, find_scratch
 from landscribe.tracking import outage
 
 EXPERIMENT = "landscribe"
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # the pages of runs, not those of traces, come first
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # Logger -> the least level that is shown.
 _QUIET = {
@@ -58,7 +59,8 @@ def _open_experiment(uri: str) -> str:
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
         # A server knows where artifacts go; for a database alone MLflow would take the current folder.
         local = (find_repository().resolve() / "mlartifacts").as_uri()
-        mlflow.create_experiment(EXPERIMENT, artifact_location=local if uri.startswith(_DATABASES) else None)
+        where = local if uri.startswith(_DATABASES) else None
+        mlflow.create_experiment(EXPERIMENT, artifact_location=where, tags=_KIND)
     return str(mlflow.set_experiment(EXPERIMENT).experiment_id)
 
 
