@@ -31,7 +31,8 @@ def main() -> None:
     say_summary("evaluate", make_summary(evaluation))
     write_evaluate_report(paths.REPORTS / "evaluate", evaluation)
     metrics = write_metrics(paths.METRICS, headline)
-    runs.add_to_run(runs.read_run_record(paths.RUN)["run_id"], metrics, paths.REPORTS, ("score", "evaluate"))
+    with runs.left_to_register():
+        runs.add_to_run(runs.read_run_record(paths.RUN)["run_id"], metrics, paths.REPORTS, ("score", "evaluate"))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from landscribe.files import write_json
 from landscribe.params import parse_section, read_params
 from landscribe.records.reader import read_example
 from landscribe.splits.config import SplitConfig
-from landscribe.tracking import registry, runs
+from landscribe.tracking import outage, registry, runs
 from landscribe.tracking.config import RegisterConfig
 from stages import paths
 
@@ -32,7 +32,7 @@ def main() -> None:
         scores_path=paths.SCORES / "test.parquet",
     )
     run_id = runs.ensure_run(facts.metrics, paths.REPORTS)
-    write_json(paths.REGISTRATION, registry.register(candidate, name, run_id))
+    write_json(paths.REGISTRATION, outage.patiently(registry.register, candidate, name, run_id))
     runs.add_to_run(run_id, {}, paths.REPORTS, ["register"])
 
 

@@ -27,13 +27,12 @@ def main() -> None:
     tags = runs.make_tags(manifest, device, paths.RECORDS.parent) | (start.tags if start else {})
     say = say_epoch(config, device, runs.log_epoch)
     with open_session(name, config, manifest, statistics, tags) as (run_id, state):
-        runs.log_dataset(manifest, paths.RECORDS, "training")
+        datasets = runs.log_dataset(manifest, paths.RECORDS, "training")
         model, result = fit_classifier(manifest, paths.RECORDS, statistics, config, say, state, start)
         write_model(model, make_card(manifest, statistics, config), paths.MODEL)
         write_train_report(paths.REPORTS / "train", result.history, start)
-        runs.write_record(paths.RUN, name, run_id, tags, {"train": config.model_dump()}, manifest)
-        runs.log_metrics({"best_epoch": result.best_epoch, "best_val_macro_ap": result.best_val_macro_ap})
-        runs.log_files(paths.REPORTS / "train", "train")
+        runs.write_record(paths.RUN, name, run_id, tags, {"train": config.model_dump()}, result.outcome, datasets)
+        runs.log_training(paths.REPORTS / "train", result.outcome)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A checkout of the project to run the river in, as a user would."""
 
+import copy
 import json
 import os
 import shutil
@@ -40,6 +41,13 @@ class Checkout:
         }
         self.run("git", "init", "--quiet")
         self.commit("start")
+
+    def clone(self, folder: Path) -> "Checkout":
+        """Return a clone of what is committed, as another machine would have it."""
+        self.run("git", "clone", "--quiet", str(self.folder), str(folder))
+        made = copy.copy(self)
+        made.folder, made.env = folder, self.env | {"PYTHONPATH": str(folder / "src")}
+        return made
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command; stdout and stderr come together."""

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from landscribe.files import read_json
 from tests.checkout import Checkout
 
 # Val has 18 patches: of the usual six, f1 and f2 may well take the same thresholds.
@@ -91,8 +92,53 @@ def test_a_lost_store_is_made_whole_by_the_next_run(checkout: Checkout) -> None:
     assert run.data.metrics["test_macro_ap"] == pytest.approx(checkout.read("metrics/test.json")["test_macro_ap"])
     assert "restored_from_run" in run.data.tags
     assert version.description.startswith("# SmallResNet on demo, BEN-19\n")
-    shown = [*PICTURES, "register/model_card.md"]
-    assert not [name for name in shown if name not in list_artifacts(client, version.run_id)]
+    check_complete(client, version.run_id, checkout)
+
+
+def test_a_deleted_version_and_a_deleted_run_are_made_anew_by_the_next_run(checkout: Checkout) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{checkout.folder}/mlflow.db")
+    lost = client.get_model_version_by_alias("landscribe", "challenger")
+    client.delete_model_version("landscribe", lost.version)
+    client.delete_run(lost.run_id)
+    checkout.repro()
+    version = client.get_model_version_by_alias("landscribe", "challenger")
+    assert version.run_id != lost.run_id
+    check_complete(client, version.run_id, checkout)
+    client.delete_run(version.run_id)
+    checkout.repro()
+    found = client.search_runs([client.get_experiment_by_name("landscribe").experiment_id], "metrics.test_macro_ap > 0")
+    assert len(found) == 1
+    check_complete(client, found[0].info.run_id, checkout)
+
+
+def test_results_pulled_from_a_remote_fill_an_empty_store(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
+    checkout.commit("with a remote")
+    checkout.run("dvc", "push")
+    clone = checkout.clone(tmp_path / "clone")
+    clone.run("dvc", "pull")
+    text = clone.repro()
+    assert "stages.train" not in text
+    assert clone.run("git", "status", "--porcelain").stdout == ""
+    client = mlflow.MlflowClient(f"sqlite:///{clone.folder}/mlflow.db")
+    version = client.get_model_version_by_alias("landscribe", "challenger")
+    assert int(version.version) == 1
+    check_complete(client, str(version.run_id), clone)
+
+
+def check_complete(client: mlflow.MlflowClient, run_id: str, checkout: Checkout) -> None:
+    """Check that a run has all that `make repro` left in the checkout's files."""
+    run, record = client.get_run(run_id), read_json(checkout.folder / "reports/train/run.json")
+    assert run.info.status == "FINISHED"
+    metrics = checkout.read("metrics/val.json") | checkout.read("metrics/test.json")
+    assert run.data.metrics.items() >= metrics.items()
+    assert {"loss", "val_loss", "learning_rate", "best_epoch", "best_val_macro_ap"} <= set(run.data.metrics)
+    assert len(run.data.metrics) <= 60
+    assert run.data.tags.items() >= record["tags"].items()
+    assert run.data.params["train.epochs"] == str(record["params"]["train"]["epochs"])
+    assert len(run.inputs.dataset_inputs) == 3
+    shown = [*PICTURES, "register/model_card.md", "train/history.csv"]
+    assert not [name for name in shown if name not in list_artifacts(client, run_id)]
 
 
 def list_artifacts(client: mlflow.MlflowClient, run_id: str) -> set[str]:

@@ -182,7 +182,7 @@ def _train(config: TrainConfig, data: Data, state: TrainState, start: Pretrained
     runs.log_dataset(data.manifest, data.records_dir, "training")
     say = say_epoch(config, data.tags["device"], runs.log_epoch)
     model, result = fit_classifier(data.manifest, data.records_dir, data.statistics, config, say, state, start)
-    runs.log_metrics({"best_epoch": result.best_epoch, "best_val_macro_ap": result.best_val_macro_ap})
+    runs.log_metrics(result.outcome)
     return model
 
 

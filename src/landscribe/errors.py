@@ -9,7 +9,8 @@
     ├── RecordsError (ValueError)       records or their manifest do not fit
     ├── TrainingError (RuntimeError)    training cannot start: empty split, no GPU, no weights
     ├── WorkerError (RuntimeError)      a worker process was killed
-    ├── RegistryError (RuntimeError)    the MLflow registry does not hold what was asked for
+    ├── RegistryError (RuntimeError)    the MLflow store does not hold, or take, what was asked for
+    │   └── StoreDownError              it does not answer; later it may
     └── PromotionError (RuntimeError)   a promotion or a rollback is refused
 
 A message says what was expected, what was received and what to do. `run_or_exit` turns any of them into one
@@ -68,7 +69,11 @@ class WorkerError(LandscribeError, RuntimeError):
 
 
 class RegistryError(LandscribeError, RuntimeError):
-    """The registry does not hold what was asked for."""
+    """The MLflow store does not hold, or does not take, what was asked for."""
+
+
+class StoreDownError(RegistryError):
+    """The MLflow store does not answer; the same call may succeed later."""
 
 
 class PromotionError(LandscribeError, RuntimeError):

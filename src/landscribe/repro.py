@@ -19,6 +19,7 @@ from landscribe.records.journal import remove_journals
 from landscribe.training.state import remove_states
 
 METRICS = Path("metrics/test.json")
+RUN = Path("reports/train/run.json")
 REGISTRATION = Path("reports/register/registration.json")
 TRAINED = ("", "train", "score", "evaluate", "register")  # after these stages DVC holds the model
 SHOWN = {
@@ -57,10 +58,11 @@ def _dvc(*words: str) -> int:
 
 
 def _ensure_registered() -> int:
-    """Register again when the store has lost, or never had, what DVC believes done."""
+    """Register again when the store has lost, or never had, the version or the run that DVC believes done."""
     from landscribe.tracking.registry import is_registered
+    from landscribe.tracking.runs import find_run, read_run_record
 
-    if is_registered(read_json(REGISTRATION)):
+    if is_registered(read_json(REGISTRATION)) and find_run(read_run_record(RUN)["run_id"]):
         return 0
     return _dvc("repro", "--quiet", "--force", "--single-item", "register")
 

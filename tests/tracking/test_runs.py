@@ -10,7 +10,8 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from landscribe.files import write_json
+from landscribe.errors import RegistryError, StoreDownError
+from landscribe.files import compute_file_digest, write_json
 from landscribe.history import write_history
 from landscribe.tracking import runs
 from landscribe.tracking.store import EXPERIMENT, open_store
@@ -54,6 +55,7 @@ def test_a_run_carries_its_params_and_tags_in_the_experiment(store: Path) -> Non
     experiment = mlflow.get_experiment(run.info.experiment_id)
     assert experiment.name == EXPERIMENT
     assert experiment.artifact_location == (store / "mlartifacts").as_uri()
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
 
 
 def test_a_run_whose_stage_fails_is_marked(store: Path) -> None:
@@ -128,20 +130,67 @@ def test_a_lost_run_is_made_anew(store: Path, records: TinyRecords, tmp_path: Pa
         write_json(tmp_path / name / "file.json", name)
     write_history(tmp_path / "train/history.csv", HISTORY)
     tags = runs.make_tags(records.manifest, "CPU", tmp_path)
-    runs.write_record(tmp_path / "train/run.json", "train", "0" * 32, tags, PARAMS, records.manifest)
+    with runs.start_run("other", {}, {}):
+        datasets = runs.log_dataset(records.manifest, records.folder, "training")
+    runs.write_record(tmp_path / "train/run.json", "train", "0" * 32, tags, PARAMS, {"best_epoch": 2}, datasets)
     record = runs.read_run_record(tmp_path / "train/run.json")
     assert runs.find_run(record["run_id"]) is None
-    metrics = {"test_macro_ap": 0.75, "val_macro_ap": 0.5}
+    metrics = {"test_macro_ap": 0.75, "val_loss": 0.5}
     run_id = runs.ensure_run({"test_macro_ap": 0.25}, tmp_path)
     assert runs.ensure_run(metrics, tmp_path) == run_id  # made anew once, then brought up to date
     run = mlflow.get_run(run_id)
     assert run.data.tags["restored_from_run"] == record["run_id"]
     assert run.data.tags["manifest_digest"] == records.manifest.digest
     assert run.data.params == {name: str(value) for name, value in runs.flatten(PARAMS).items()}
-    assert run.data.metrics.items() >= metrics.items()
+    assert run.data.metrics.items() >= (metrics | {"best_epoch": 2}).items()
     assert read_steps(run_id, "loss") == {1: 0.5, 2: 0.25}
-    assert read_steps(run_id, "val_loss") == {1: 0.6, 2: 0.4}
+    assert list(read_steps(run_id, "val_loss")) == [1, 2]
+    assert len(run.inputs.dataset_inputs) == 3
     assert {item.path for item in MlflowClient().list_artifacts(run_id)} == set(LOGGED)
+
+
+def test_a_run_that_an_outage_left_open_is_completed(store: Path, records: TinyRecords, tmp_path: Path) -> None:
+    for name in LOGGED:
+        write_json(tmp_path / name / "file.json", name)
+    write_history(tmp_path / "train/history.csv", HISTORY)
+    with runs.start_run("train", {}, PARAMS) as run_id:
+        datasets = runs.log_dataset(records.manifest, records.folder, "training")
+        runs.log_epoch(1, HISTORY[0])
+    runs.write_record(tmp_path / "train/run.json", "train", run_id, {}, PARAMS, {"best_epoch": 2}, datasets)
+    MlflowClient().update_run(run_id, "RUNNING")
+    assert runs.ensure_run({"test_macro_ap": 0.75}, tmp_path) == run_id
+    run = mlflow.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert read_steps(run_id, "loss") == {1: 0.5, 2: 0.25}
+    assert run.data.metrics["best_epoch"] == 2
+    assert {item.path for item in MlflowClient().list_artifacts(run_id)} == set(LOGGED)
+    ended = run.info.end_time
+    runs.ensure_run({"test_macro_ap": 0.75}, tmp_path)
+    assert mlflow.get_run(run_id).info.end_time == ended  # a run that lacks nothing is not opened again
+
+
+def test_what_the_kept_model_scores_is_the_value_of_the_run(store: Path, tmp_path: Path) -> None:
+    history = [{"epoch": 1, "val_macro_ap": 0.75}, {"epoch": 2, "val_macro_ap": 0.5}]
+    write_history(tmp_path / "train/history.csv", history)
+    with runs.start_run("train", {}, {}) as run_id:
+        for row in history:
+            runs.log_epoch(int(row["epoch"]), row)
+    for _ in range(2):
+        runs.add_to_run(run_id, {"val_macro_ap": 0.8125}, tmp_path, [])
+    assert mlflow.get_run(run_id).data.metrics["val_macro_ap"] == 0.8125
+    points = MlflowClient().get_metric_history(run_id, "val_macro_ap")
+    assert sorted((point.step, point.value) for point in points) == [(1, 0.75), (2, 0.5), (2, 0.8125)]
+
+
+def end_stage(error: Exception) -> None:
+    with runs.left_to_register():
+        raise error
+
+
+def test_a_stage_that_has_done_its_work_ends_well_without_the_store(store: Path) -> None:
+    end_stage(StoreDownError("MLflow does not answer"))
+    with pytest.raises(RegistryError):
+        end_stage(RegistryError("it refuses"))
 
 
 def test_a_finished_run_can_be_added_to_and_stays_finished(store: Path, tmp_path: Path) -> None:
@@ -161,11 +210,17 @@ def test_a_deleted_run_is_a_lost_run(store: Path) -> None:
     assert runs.find_run(run_id) is None
 
 
-def test_the_records_are_the_dataset_of_a_run(store: Path, records: TinyRecords) -> None:
+def test_train_and_val_are_the_datasets_of_a_run(store: Path, records: TinyRecords) -> None:
     with runs.start_run("train", {}, {}) as run_id:
-        runs.log_dataset(records.manifest, records.folder, "training")
-    (logged,) = mlflow.get_run(run_id).inputs.dataset_inputs
-    assert (logged.dataset.name, logged.dataset.digest) == ("demo-records", records.manifest.digest)
+        datasets = runs.log_dataset(records.manifest, records.folder, "training")
+    logged = mlflow.get_run(run_id).inputs.dataset_inputs
+    seen = {(item.dataset.name, item.dataset.digest, item.tags[0].value) for item in logged}
+    told = [(item["name"], item["digest"], item["context"]) for item in datasets]
+    assert seen == set(told[:2])
+    assert [name for name, *_ in told] == ["demo-train", "demo-val", "demo-test"]
+    assert told[2][2] == "evaluation"
+    assert len({digest for _, digest, _ in told}) == 3
+    assert json.loads(logged[0].dataset.profile)["num_patches"] > 0
 
 
 def test_tags_name_the_commit_and_the_inputs(
@@ -175,6 +230,7 @@ def test_tags_name_the_commit_and_the_inputs(
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert runs.make_tags(records.manifest, "CPU", tmp_path)["git.commit"] == "unknown"
     (tmp_path / "archive.json").write_text('{"digest": "of the archive"}')
+    (tmp_path / "dvc.lock").write_text("schema: '2.0'")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
     for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "start"]):
         subprocess.run([*git, *words], cwd=tmp_path, check=True)
@@ -182,6 +238,7 @@ def test_tags_name_the_commit_and_the_inputs(
     assert len(tags["git.commit"]) == 40
     assert (tags["git.dirty"], tags["device"], tags["nomenclature"]) == ("false", "GPU: x", "BEN-19 (19 classes)")
     assert tags["archive_digest"] == "of the archive"
+    assert tags["dvc_lock_digest"] == compute_file_digest(tmp_path / "dvc.lock")
     assert "split_digest" not in tags
     assert {"tensorflow", "mlflow", "python"} <= set(json.loads(tags["versions"]))
     (tmp_path / "new").touch()

@@ -11,12 +11,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
-from mlflow.exceptions import MlflowException
 
 from landscribe.errors import RegistryError
 from landscribe.params import find_repository, find_scratch
+from landscribe.tracking import outage
 
 EXPERIMENT = "landscribe"
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # the pages of runs, not those of traces, come first
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+# Logger -> the least level that is shown.
+_QUIET = {
+    "alembic": logging.WARNING,
+    "mlflow": logging.WARNING,
+    "mlflow.utils.environment": logging.ERROR,  # no pip in a venv made by uv: no harm
+    "mlflow.store.db.utils": logging.CRITICAL,  # the traceback of every error of a database, which is raised as well
+    "urllib3.connectionpool": logging.ERROR,  # a warning a try; `outage` says once that a server does not answer
+}
 
 
 def open_store() -> str:
@@ -25,27 +35,33 @@ def open_store() -> str:
     Several processes on a database that does not exist yet break it for good; a lock lets one of them create it.
 
     Raises:
-        RegistryError: the store cannot be reached.
+        StoreDownError: the store does not answer for two minutes.
+        RegistryError: it cannot be used, or does not let this user in.
     """
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # no pip in a venv made by uv: no harm
+    for name, level in _QUIET.items():
+        logging.getLogger(name).setLevel(level)
     uri = find_uri()
     mlflow.set_tracking_uri(uri)
     try:
         with _locked(find_scratch() / "locks" / "mlflow.lock"):
-            if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-                # A server knows where artifacts go; beside a local database we say it.
-                local = (find_repository().resolve() / "mlartifacts").as_uri()
-                mlflow.create_experiment(EXPERIMENT, artifact_location=local if uri.startswith("sqlite:") else None)
-            active = mlflow.set_experiment(EXPERIMENT)
-    except MlflowException as error:
+            return outage.patiently(_open_experiment, uri)
+    except RegistryError:
+        raise
+    except Exception as error:  # MLflow lets through whatever the driver of a database raises
         raise RegistryError(
-            f"MLflow store {uri} cannot be used: {str(error).splitlines()[0]} Check MLFLOW_TRACKING_URI, or unset it to"
-            " use mlflow.db in the repository."
+            f"MLflow store {outage.find_address()} cannot be used: {(str(error).splitlines() or [repr(error)])[0]}"
+            " Check MLFLOW_TRACKING_URI, or unset it to use mlflow.db in the repository."
         ) from error
-    identifier: str = active.experiment_id
-    return identifier
+
+
+def _open_experiment(uri: str) -> str:
+    """Return the id of the experiment, which is made when it is missing."""
+    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+        # A server knows where artifacts go; for a database alone MLflow would take the current folder.
+        local = (find_repository().resolve() / "mlartifacts").as_uri()
+        where = local if uri.startswith(_DATABASES) else None
+        mlflow.create_experiment(EXPERIMENT, artifact_location=where, tags=_KIND)
+    return str(mlflow.set_experiment(EXPERIMENT).experiment_id)
 
 
 def find_uri() -> str:

@@ -47,6 +47,11 @@ class FitResult:
         """Its value."""
         return self.history[self.best_epoch - 1]["val_macro_ap"]
 
+    @property
+    def outcome(self) -> dict[str, float]:
+        """What a run says of all epochs together."""
+        return {"best_epoch": self.best_epoch, "best_val_macro_ap": self.best_val_macro_ap}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
