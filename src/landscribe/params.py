@@ -5,6 +5,7 @@ PyYAML takes `1e-5` for a string.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -82,6 +83,29 @@ def check_sections(params: dict[str, Any], models: dict[str, type[Section]]) -> 
             raise ParamsError(f"params.yaml: unknown section '{name}'.{did_you_mean(str(name), models)}")
     for name, model in models.items():
         parse_section(params, name, model)
+
+
+def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested params as `section.key` -> value."""
+    flat: dict[str, Any] = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `flatten` made flat, nested again."""
+    nested: dict[str, Any] = {}
+    for path, value in flat.items():
+        *parents, key = path.split(".")
+        owner = nested
+        for parent in parents:
+            owner = owner.setdefault(parent, {})
+        owner[key] = value
+    return nested
 
 
 def _keys(model: type[BaseModel]) -> str:

@@ -17,6 +17,7 @@ from mlflow.data.sources import LocalArtifactDatasetSource
 
 from landscribe.files import compute_file_digest, read_json, write_json
 from landscribe.history import read_history
+from landscribe.params import flatten
 from landscribe.records.schema import Manifest
 from landscribe.tracking.store import open_store
 
@@ -85,13 +86,6 @@ def resume_run(run_id: str) -> Iterator[str]:
         yield run_id
 
 
-def close_children(run_id: str) -> None:
-    """Mark as killed the child runs that a killed process left open."""
-    left_open = f"tags.`{_PARENT_TAG}` = '{run_id}' AND attributes.status = 'RUNNING'"
-    for child in mlflow.search_runs(search_all_experiments=True, filter_string=left_open, output_format="list"):
-        MlflowClient().set_terminated(child.info.run_id, "KILLED")
-
-
 def find_run(run_id: str) -> str | None:
     """Return the id of the run, or of the run that was made anew in its place; None when the store has neither."""
     open_store()
@@ -101,17 +95,6 @@ def find_run(run_id: str) -> str | None:
     restored = f"tags.{_RESTORED_TAG} = '{run_id}'"
     found = mlflow.search_runs(search_all_experiments=True, filter_string=restored, output_format="list")
     return str(found[0].info.run_id) if found else None
-
-
-def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested params as `section.key` -> value."""
-    flat: dict[str, Any] = {}
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def make_tags(manifest: Manifest, device: str, data_dir: Path) -> dict[str, str]:
