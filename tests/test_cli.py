@@ -29,7 +29,7 @@ from tests.model_fixtures import TinyRecords, Trained, make_candidate, make_plai
 
 pytest_plugins = ["tests.model_fixtures"]
 
-COMMANDS = ("demo", "import", "ablate", "predict", "promote", "rollback")
+COMMANDS = ("demo", "import", "search", "ablate", "predict", "promote", "rollback")
 COMMAND = Path(sys.executable).with_name("landscribe")
 Run = Callable[..., int]
 

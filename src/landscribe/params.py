@@ -7,7 +7,7 @@ PyYAML takes `1e-5` for a string.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
@@ -132,7 +132,17 @@ def _owner(model: type[BaseModel], parents: list[str]) -> type[BaseModel] | None
     """Return the model that the last of `parents` names."""
     for part in parents:
         field = model.model_fields.get(part)
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        if field is None:  # a key of a mapping
+            continue
+        found = _find_model(field.annotation)
+        if found is None:
             return None
-        model = field.annotation
+        model = found
     return model
+
+
+def _find_model(annotation: object) -> type[BaseModel] | None:
+    """Return the model that an annotation is, or holds."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _find_model(inner))), None)
