@@ -53,8 +53,8 @@ def open_study(name: str = "study", space: Space = SPACE, **changed: Any) -> Stu
 
 def score(values: Mapping[str, Any]) -> float:
     """Return a result that is best at 1e-3 with ResNet50."""
-    rate = float(values["learning_rate"])
-    return 0.9 - 0.1 * abs(math.log10(rate) + 3) - 0.05 * (values["backbone"] == "SmallResNet")
+    distance = abs(math.log10(values["learning_rate"]) + 3)
+    return 0.9 - 0.1 * distance - (0.05 if values["backbone"] == "SmallResNet" else 0.0)
 
 
 def answer(study: Study, num_trials: int | None = None, objective: Objective = score) -> list[Mapping[str, Any]]:

@@ -28,6 +28,7 @@ NO_TRIAL = 3
 _MAX_LOSSES = 3  # of one trial, before it is given up
 _LOOK_EVERY_S, _ASK_EVERY_S = 0.1, 1.0  # at the own processes; at the study, which others change too
 _RELEASE_S = 10  # at most, until a database has noticed that a process is no more
+_SAID_AFTER = 10  # looks at a study whose last trials are elsewhere
 
 
 def read_num_workers() -> int:
@@ -85,7 +86,7 @@ class _Crew:
         self._shares = share_machine(num_workers, os.environ)
         self._losses: Counter[str] = Counter()
         self._asked_s = 0.0
-        self._waits = False
+        self._num_waits = 0
 
     def collect(self) -> None:
         """Take leave of the processes that have ended.
@@ -134,8 +135,8 @@ class _Crew:
         free = [place for place in range(len(self._shares)) if place not in self.processes]
         for place in free[: max(0, num_missing)]:
             self.processes[place] = self._start(self._shares[place])
-        if not self.processes and not self._waits:
-            self._waits = True
+        self._num_waits = 0 if self.processes else self._num_waits + 1
+        if self._num_waits == _SAID_AFTER:
             make_logger("search").info("search: the last trials are under way elsewhere; waiting for them")
 
     def _start(self, share: Mapping[str, str]) -> "subprocess.Popen[str]":
