@@ -1,8 +1,8 @@
 """pruning: what it saves in epochs and what it costs in the best value, on the demo archive.
 
 The search of the project with the pruning of params.yaml and without, from the same seeds: the epochs of all trials,
-and the best val macro average precision. The noise is the standard deviation of the best values without pruning over the
-seeds. 20 trials of 8 epochs, twice for each of three seeds, two at a time.
+and the best val macro average precision. The noise is the standard deviation over the seeds of the best values without
+pruning. 20 trials of 8 epochs, twice for each of three seeds, two at a time.
 """
 
 import contextlib

@@ -165,10 +165,10 @@ def test_a_hopeless_trial_is_pruned_and_marked(trials: Trials) -> None:
     pruned = trials.run_curve(0.2, 0.9, 0.9)  # its later epochs are not trained
     assert (pruned.info.status, pruned.data.tags["optuna.state"]) == ("KILLED", "PRUNED")
     assert [point.step for point in MlflowClient().get_metric_history(pruned.info.run_id, "val_macro_ap")] == [1]
-    better = trials.run_curve(0.4, 0.4, 0.1)
-    assert (better.info.status, better.data.metrics["best_val_macro_ap"]) == ("FINISHED", 0.4)
+    better = trials.run_curve(0.4, 0.6, 0.1)
+    assert (better.info.status, better.data.metrics["best_val_macro_ap"]) == ("FINISHED", 0.6)
     summary = Summary.of(trials.study)
-    assert (summary.num_trials, summary.num_pruned, summary.best_trial) == (3, 1, 0)
+    assert (summary.num_trials, summary.num_pruned, summary.best_trial) == (3, 1, 2)
     assert (summary.num_epochs, summary.num_epochs_saved) == (7, 2)
 
 

@@ -122,14 +122,16 @@ def _draw_epochs(path: Path, study: Study) -> None:
 def _draw_slices(path: Path, table: pd.DataFrame) -> None:
     """Draw each varied value against the result, a panel a key, a colour a backbone."""
     keys = [name for name in table if name not in ("trial", "state", "backbone", VALUE, "num_epochs", "seconds")]
+    backbones = sorted(table["backbone"].unique())
     rows, columns = -(-len(keys) // _PANELS_A_ROW), min(len(keys), _PANELS_A_ROW)
     with figure(path, 1 + 3.6 * columns, 3.4 * rows, rows, columns) as grid:
         panels = np.atleast_1d(grid).flatten()
         for axes, key in zip(panels, keys, strict=False):
             varied = table.dropna(subset=[key])  # some keys are varied for some backbones alone
             numeric = pd.api.types.is_numeric_dtype(varied[key]) and varied[key].dtype != bool
-            for number, (backbone, part) in enumerate(varied.groupby("backbone")):
-                _scatter(axes, part[key] if numeric else part[key].astype(str), part, f"C{number}", str(backbone))
+            for backbone, part in varied.groupby("backbone"):
+                x = part[key] if numeric else part[key].astype(str)
+                _scatter(axes, x, part, f"C{backbones.index(backbone)}", str(backbone))
             axes.set(xlabel=make_text(key), ylabel="val macro AP")
             if numeric and varied[key].min() > 0 and varied[key].max() > 20 * varied[key].min():
                 axes.set_xscale("log")
@@ -148,8 +150,8 @@ def _scatter(axes: Any, x: Any, table: pd.DataFrame, colour: str, label: str) ->
 
 def _draw_importance(path: Path, study: Study, table: pd.DataFrame) -> None:
     """Draw the importance of what every trial varies, or say why there is none."""
-    title = "Importance of each value (PED-ANOVA)"
     complete = table[table["state"] == "COMPLETE"]
+    title = f"Importance of each value in {len(complete)} complete trials (PED-ANOVA)"
     if len(complete) < _MIN_TRIALS or complete[VALUE].nunique() == 1:
         note = f"It takes {_MIN_TRIALS} complete trials with different results; there are {complete[VALUE].nunique()}."
         draw_note(path, title, note)

@@ -6,6 +6,7 @@ without an answer is failed by the next that looks, and its values are tried aga
 
 import contextlib
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -179,13 +180,15 @@ class Study:
         return max(complete, key=lambda trial: (trial.value or 0.0, -trial.number))
 
     def compute_importances(self) -> dict[str, float]:
-        """Return key -> importance of what every trial varies, largest first, by PED-ANOVA.
+        """Return key -> importance, largest first, by PED-ANOVA.
 
         Watanabe, Bansal and Hutter, "PED-ANOVA", IJCAI 2023, arXiv:2304.10255.
         """
         seen = optuna.create_study(direction="maximize")
         seen.add_trials(self.list_answered())
-        return optuna.importance.get_param_importances(seen)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # few trials of a backbone: the report says of how many
+            return optuna.importance.get_param_importances(seen)
 
     def _list(self, *states: TrialState) -> list[FrozenTrial]:
         """Return the trials in these states, all without any, by number."""
