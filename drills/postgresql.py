@@ -6,6 +6,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,22 +16,23 @@ _UNPRIVILEGED = ("postgres", "nobody")
 
 
 @contextlib.contextmanager
-def run_postgresql(folder: Path, databases: list[str]) -> Iterator[str]:
+def run_postgresql(databases: list[str]) -> Iterator[str]:
     """Yield the address of a server, without the name of a database, that has these databases.
 
-    Args:
-        folder: for the data; every user may enter it.
-        databases: names.
+    Its data lie in a folder of their own: those of pytest are their owner's alone.
 
     Raises:
         LandscribeError: PostgreSQL is not installed.
     """
-    programs = find_programs()
-    user = find_user()
-    data = folder / "postgresql"
-    data.mkdir()
-    if user:
-        shutil.chown(data, user)
+    programs, user = find_programs(), find_user()
+    with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
+        if user:
+            shutil.chown(name, user)
+        yield from _serve(Path(name), programs, user, databases)
+
+
+def _serve(data: Path, programs: Path, user: str | None, databases: list[str]) -> Iterator[str]:
+    """Yield the address of a server whose data lie in an empty folder."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

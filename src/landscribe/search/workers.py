@@ -217,7 +217,8 @@ def _note_signals() -> Iterator[list[int]]:
         if threading.current_thread() is not threading.main_thread():
             yield interrupts
             return
-        before = signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+        # Only noted, however often it comes: timeout(1) sends it twice.
+        before = signal.signal(signal.SIGTERM, lambda number, frame: interrupts.append(number))
         try:
             yield interrupts
         finally:
