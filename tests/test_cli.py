@@ -157,6 +157,11 @@ def test_predict_labels_images_and_says_which_it_cannot_read(image_model: str, s
     assert "Traceback" not in done.stderr
 
 
+def test_a_search_without_workers_is_refused(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("search", "--workers", 0) == 1
+    assert capfd.readouterr().err == "error: --workers: expected a number from 1; received 0.\n"
+
+
 @pytest.mark.parametrize("model", ["models:/never@champion", "models:/patches/99", "models:/patches@nobody", "nowhere"])
 def test_an_unknown_model_is_one_sentence(
     run: Run, patch_model: str, demo_root: Path, tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
