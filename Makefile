@@ -11,7 +11,7 @@ export RECIPE SET STAGE
 # Where it is set no byte-code is kept, and TensorFlow takes 10 s to import instead of 3.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: repro test check drill bench format ui deps lock clean env
+.PHONY: repro test check drill bench format ui dashboard deps lock clean env
 .DEFAULT_GOAL := repro
 
 repro: $(READY)
@@ -46,6 +46,11 @@ ui: $(READY)
 	@echo "MLflow UI: http://127.0.0.1:$(PORT)  (Ctrl-C ends it)"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true mlflow server --workers 1 \
 		--host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+
+# The studies of the search: make dashboard [PORT=8080]
+dashboard: PORT := 8080
+dashboard: $(READY)
+	@python -m landscribe.search.dashboard --port $(PORT)
 
 # The code that each stage reaches, written into dvc.yaml.
 deps: $(READY)

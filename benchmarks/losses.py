@@ -39,7 +39,7 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
-class _Records:
+class Records:
     """What is trained on.
 
     Attributes:
@@ -69,7 +69,7 @@ def run() -> list[Figure]:
     train = parse_section(params, "train", TrainConfig)
     bootstrap = parse_section(params, "evaluate", EvaluateConfig).bootstrap
     with tempfile.TemporaryDirectory() as name:
-        records = _make_records(Path(name), params)
+        records = make_records(Path(name), params)
         measured = {loss: [_measure(records, _vary(train, loss, seed), bootstrap) for seed in SEEDS] for loss in LOSSES}
     ranked = np.argsort(records.positives, kind="stable")
     half = len(ranked) // 2
@@ -82,7 +82,7 @@ def run() -> list[Figure]:
     ]
 
 
-def _make_records(folder: Path, params: dict[str, Any]) -> _Records:
+def make_records(folder: Path, params: dict[str, Any]) -> Records:
     """Write the demo archive of params.yaml and its records, as the stages do."""
     root = folder / "demo"
     write_demo_archive(parse_section(params, "demo", DemoConfig), root)
@@ -95,7 +95,7 @@ def _make_records(folder: Path, params: dict[str, Any]) -> _Records:
     config = parse_section(params, "convert", ConvertConfig)
     done = convert(source, config, folder / "records", folder / "scratch")
     learnt = index["patch_id"].map(splits) == "train"
-    return _Records(
+    return Records(
         folder=folder / "records",
         manifest=done.manifest,
         statistics={band: statistics.summarise() for band, statistics in done.statistics.items()},
@@ -109,7 +109,7 @@ def _vary(train: TrainConfig, loss: str, seed: int) -> TrainConfig:
     )
 
 
-def _measure(records: _Records, config: TrainConfig, bootstrap: BootstrapConfig) -> _Measured:
+def _measure(records: Records, config: TrainConfig, bootstrap: BootstrapConfig) -> _Measured:
     """Train once and score test."""
     from landscribe.inference.predictor import predict_scores
     from landscribe.pipeline.dataset import make_eval_dataset

@@ -1,17 +1,22 @@
-"""search: Optuna over learning rate and backbone; one parent run in MLflow with a child run a trial.
+"""search: Optuna over the section `train`; one parent run in MLflow with a child run a trial.
 
 Reads: data/records/, data/band_statistics.json. Writes: search/best_params.yaml, reports/search/.
-Params: search, train (its values are trial 0). Cost: search.trials short trainings. `trials: 0` passes train through.
+Params: search, train (its values are trial 0). Cost: search.trials short trainings, LANDSCRIBE_WORKERS at a time.
+`trials: 0` passes train through.
 """
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from typing import Any
 
 from landscribe.errors import run_or_exit
 from landscribe.files import write_json
 from landscribe.params import parse_section, read_params
 from landscribe.progress import make_logger
-from landscribe.search import Choice, SearchConfig, write_best
+from landscribe.search.best import write_best
+from landscribe.search.config import SearchConfig
+from landscribe.search.workers import read_num_workers
 from landscribe.training.config import TrainConfig
+from landscribe.training.trials import search_best
 from stages import paths
 
 
@@ -20,16 +25,13 @@ def main() -> None:
     params = read_params()
     config = parse_section(params, "search", SearchConfig)
     train = parse_section(params, "train", TrainConfig)
-    best = Choice(train.learning_rate, train.backbone)
-    if not config.trials:
-        make_logger("search").info("search: no trials; train takes its own values")
+    best: Mapping[str, Any] = {"learning_rate": train.learning_rate, "backbone": train.backbone}
+    if config.trials:
+        best = search_best(config, train, paths.RECORDS.parent, read_num_workers(), paths.REPORTS / "search").best
     else:
-        # Imported here: a search without trials needs no TensorFlow.
-        from landscribe.training.trials import search_best
-
-        best = search_best(config, train, paths.MANIFEST, paths.BAND_STATISTICS, paths.REPORTS / "search")
+        make_logger("search").info("search: no trials; train takes its own values")
+        write_json(paths.REPORTS / "search/summary.json", {"num_trials": 0})
     write_best(best, paths.BEST_PARAMS)
-    write_json(paths.REPORTS / "search/summary.json", {"trials": config.trials, **asdict(best)})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from landscribe.errors import run_or_exit
 from landscribe.models.artifact import write_model
 from landscribe.params import parse_section, read_params
 from landscribe.records.schema import read_manifest
-from landscribe.search import read_choice
+from landscribe.search.best import read_best
 from landscribe.statistics import read_statistics
 from landscribe.tracking import runs
 from landscribe.training.config import TrainConfig
@@ -20,8 +20,7 @@ from stages import paths
 
 def main() -> None:
     """Run the stage."""
-    section = parse_section(read_params(), "train", TrainConfig)
-    config = TrainConfig.model_validate(section.model_dump() | read_choice(paths.BEST_PARAMS))
+    config = parse_section(read_params(), "train", TrainConfig).vary(read_best(paths.BEST_PARAMS))
     manifest, statistics = read_manifest(paths.MANIFEST), read_statistics(paths.BAND_STATISTICS)
     device, start, name = prepare(manifest, config), read_pretrained(manifest, config), f"train-{config.backbone}"
     tags = runs.make_tags(manifest, device, paths.RECORDS.parent) | (start.tags if start else {})

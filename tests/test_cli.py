@@ -32,7 +32,7 @@ from tests.promotion.challengers import Challenge
 
 pytest_plugins = ["tests.model_fixtures"]
 
-COMMANDS = ("demo", "import", "ablate", "predict", "promote", "rollback", "history")
+COMMANDS = ("demo", "import", "search", "ablate", "predict", "promote", "rollback", "history")
 COMMAND = Path(sys.executable).with_name("landscribe")
 Run = Callable[..., int]
 
@@ -158,6 +158,11 @@ def test_predict_labels_images_and_says_which_it_cannot_read(image_model: str, s
     assert table["patch_id"].tolist() == ["image0", "image1"]
     assert "warning: broken is left out: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_search_without_workers_is_refused(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("search", "--workers", 0) == 1
+    assert capfd.readouterr().err == "error: --workers: expected a number from 1; received 0.\n"
 
 
 @pytest.mark.parametrize("model", ["models:/never@champion", "models:/patches/99", "models:/patches@nobody", "nowhere"])

@@ -129,6 +129,17 @@ def test_a_value_set_back_leaves_no_trace(params_file: Path, there: str) -> None
     assert params_file.read_text(encoding="utf-8") == before
 
 
+def test_the_space_of_the_search_is_replaced_not_merged(params_file: Path) -> None:
+    before = read_state(params_file)[0]
+    for space in ({"dropout": [0.1, 0.2]}, {"loss.name": ["bce", "focal"], "clip_norm": {"low": 0, "high": 1}}):
+        write_merged(None, f"search.space={json.dumps(space).replace(' ', '')}", params_file)
+        assert read_params(params_file)["search"]["space"] == space
+    write_merged(None, "search.space.dropout=[0.3]", params_file)
+    assert read_params(params_file)["search"]["space"] == {"dropout": [0.3]}
+    write_merged(None, "search.space={}", params_file)
+    assert read_state(params_file)[0] == before
+
+
 def test_long_lists_stay_readable(params_file: Path) -> None:
     names = [f"lists/of/names/to/leave/out/number-{number}.csv" for number in range(12)]
     write_merged(None, f"archive.exclude=[{','.join(names)}]", params_file)

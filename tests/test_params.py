@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from landscribe.bands import BANDS, S1_BANDS, S2_BANDS
 from landscribe.errors import ParamsError, TrainingError
-from landscribe.params import PARAMS_FILE, find_repository, find_scratch, parse_section, read_params
+from landscribe.params import PARAMS_FILE, find_repository, find_scratch, flatten, nest, parse_section, read_params
 from landscribe.sections import SECTIONS, check_params
 from tests.closure import ROOT
 
@@ -53,6 +53,10 @@ IMPOSSIBLE: list[tuple[str, Any, str]] = [
     ("search.trials", -1, "greater than or equal to 0"),
     ("search.backbones", [], "at least 1 item"),
     ("search.learning_rate", {"low": 0.1, "high": 0.01}, "received low=0.1, high=0.01"),
+    ("search.space", {"drop_out": [0.1]}, "Did you mean 'dropout'"),
+    ("search.space", {"dropout": [0.1, 2.0]}, "less than 1"),
+    ("search.space", [], "valid dictionary; received []"),
+    ("search.pruning", {"startup_trials": 0, "warmup_epochs": 1}, "greater than or equal to 1"),
     ("archive.layout", "bigearthnet-v9", "received 'bigearthnet-v9'"),
     ("archive.layout", "tagged-images", "labels_file: layout tagged-images needs it"),
     ("archive.s1_root", "radar", "s1_root: layout demo takes none"),
@@ -305,6 +309,15 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, kind: str) -> None:
 def test_parse_section_gives_the_values_back() -> None:
     for name, model in SECTIONS.items():
         assert parse_section(COMMITTED, name, model).model_dump() == COMMITTED[name]
+
+
+def test_flat_params_lose_nothing() -> None:
+    params = {"train": {"learning_rate": 1e-5, "bands": ["B02"], "augmentation": {"dihedral": True}}}
+    flat = {"train.learning_rate": 1e-5, "train.bands": ["B02"], "train.augmentation.dihedral": True}
+    assert flatten(params) == flat
+    assert nest(flat) == params
+    assert flatten({"a": {}, "b": 1}) == {"b": 1}
+    assert nest(flatten(COMMITTED["train"])) == COMMITTED["train"]
 
 
 def test_relative_paths_start_from_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The command `landscribe`: demo, import, ablate, predict, promote, rollback, history."""
+"""The command `landscribe`: demo, import, search, ablate, predict, promote, rollback, history."""
 
 import argparse
 from pathlib import Path
@@ -38,6 +38,9 @@ def _make_parser() -> argparse.ArgumentParser:
     foreign.add_argument("--truth", type=Path, metavar="INDEX", help="judge scores by an index (data/index.parquet)")
     foreign.add_argument("--out", required=True, type=Path, metavar="FILE", help="scores: .parquet; labels: .csv too")
     foreign.set_defaults(run=_run_import)
+    search = commands.add_parser("search", help="run missing trials of the study of params.yaml, with other hosts")
+    search.add_argument("--workers", type=int, metavar="N", help="trials at a time; by default LANDSCRIBE_WORKERS or 1")
+    search.set_defaults(run=_run_search)
     ablate = commands.add_parser("ablate", help="train on Sentinel-1, on Sentinel-2 and on both; one table")
     ablate.add_argument("--out", type=Path, metavar="FOLDER", help="report; by default reports/ablation")
     ablate.set_defaults(run=_run_ablate)
@@ -90,6 +93,26 @@ def _run_import(arguments: argparse.Namespace) -> None:
     print(  # noqa: T201
         f"{metrics['num_patches']} patches, macro AP {metrics['macro_ap']:.3f} over {metrics['num_classes_scored']} of"
         f" {len(scores.classes)} classes, micro AP {metrics['micro_ap']:.3f}: {arguments.out}"
+    )
+
+
+def _run_search(arguments: argparse.Namespace) -> None:
+    from landscribe.search.config import SearchConfig
+    from landscribe.search.workers import read_num_workers
+    from landscribe.training.trials import search_best
+
+    root = find_repository()
+    params = read_params(root / PARAMS_FILE)
+    search, train = parse_section(params, "search", SearchConfig), parse_section(params, "train", TrainConfig)
+    if arguments.workers is not None and arguments.workers < 1:
+        raise LandscribeError(f"--workers: expected a number from 1; received {arguments.workers}.")
+    if not search.trials:
+        raise LandscribeError("search.trials: expected 1 or more in params.yaml; 0 is no search.")
+    found = search_best(search, train, root / "data", arguments.workers or read_num_workers())
+    best = ", ".join(f"{key}: {value}" for key, value in found.best.items())
+    print(  # noqa: T201
+        f"{found.num_trials} trials, {found.num_pruned} of them pruned; best trial {found.best_trial} with val macro AP"
+        f" {found.best_val_macro_ap:.4f} ({best}). `make repro STAGE=search` writes the report."
     )
 
 

@@ -8,6 +8,7 @@
     ├── ForeignError (ValueError)       a file of foreign labels or scores does not fit
     ├── RecordsError (ValueError)       records or their manifest do not fit
     ├── TrainingError (RuntimeError)    training cannot start: empty split, no GPU, no weights
+    ├── SearchError (RuntimeError)      a study cannot be reached, or a trial cannot be done
     ├── WorkerError (RuntimeError)      a worker process was killed
     ├── RegistryError (RuntimeError)    the MLflow store does not hold, or take, what was asked for
     │   └── StoreDownError              it does not answer; later it may
@@ -62,6 +63,10 @@ class RecordsError(LandscribeError, ValueError):
 
 class TrainingError(LandscribeError, RuntimeError):
     """Training or scoring cannot start."""
+
+
+class SearchError(LandscribeError, RuntimeError):
+    """A study cannot be reached, or one of its trials cannot be done."""
 
 
 class WorkerError(LandscribeError, RuntimeError):

@@ -14,6 +14,7 @@ from landscribe.params import PARAMS_FILE, read_params
 from landscribe.sections import check_params
 
 _NULL = "tag:yaml.org,2002:null"
+_WHOLE = ("search.space",)  # mappings whose keys are the user's: replaced, not merged
 
 
 def parse_assignments(text: str) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def parse_assignments(text: str) -> dict[str, Any]:
 
 
 def merge(base: Any, overlay: dict[str, Any], where: str = "") -> None:
-    """Merge `overlay` into the mapping `base` in place; mappings are merged, everything else is replaced.
+    """Merge `overlay` into the mapping `base` in place; mappings are merged, all but `_WHOLE`, and the rest replaced.
 
     Raises:
         ParamsError: a key of `overlay` is not in `base`.
@@ -56,7 +57,7 @@ def merge(base: Any, overlay: dict[str, Any], where: str = "") -> None:
             known = ", ".join(map(str, base))
             hint = did_you_mean(str(key), map(str, base))
             raise ParamsError(f"unknown key {where}{key}.{hint} Known keys: {known}.")
-        if isinstance(value, dict) and isinstance(base[key], dict):
+        if isinstance(value, dict) and isinstance(base[key], dict) and f"{where}{key}" not in _WHOLE:
             merge(base[key], value, f"{where}{key}.")
         else:
             base[key] = _in_one_line(value)

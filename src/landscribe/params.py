@@ -5,8 +5,9 @@ PyYAML takes `1e-5` for a string.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
@@ -84,6 +85,29 @@ def check_sections(params: dict[str, Any], models: dict[str, type[Section]]) -> 
         parse_section(params, name, model)
 
 
+def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested params as `section.key` -> value."""
+    flat: dict[str, Any] = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `flatten` made flat, nested again."""
+    nested: dict[str, Any] = {}
+    for path, value in flat.items():
+        *parents, key = path.split(".")
+        owner = nested
+        for parent in parents:
+            owner = owner.setdefault(parent, {})
+        owner[key] = value
+    return nested
+
+
 def _keys(model: type[BaseModel]) -> str:
     return ", ".join(model.model_fields)
 
@@ -108,7 +132,17 @@ def _owner(model: type[BaseModel], parents: list[str]) -> type[BaseModel] | None
     """Return the model that the last of `parents` names."""
     for part in parents:
         field = model.model_fields.get(part)
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        if field is None:  # a key of a mapping
+            continue
+        found = _find_model(field.annotation)
+        if found is None:
             return None
-        model = field.annotation
+        model = found
     return model
+
+
+def _find_model(annotation: object) -> type[BaseModel] | None:
+    """Return the model that an annotation is, or holds."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _find_model(inner))), None)

@@ -14,10 +14,11 @@ from landscribe.nomenclature import make_nomenclature
 from landscribe.params import Section, check_sections, find_repository, parse_section
 from landscribe.promotion.config import PromoteConfig
 from landscribe.records.conversion import ConvertConfig
-from landscribe.search import SearchConfig
+from landscribe.search.config import SearchConfig
 from landscribe.splits.config import SplitConfig
 from landscribe.tracking.config import RegisterConfig
 from landscribe.training.config import TrainConfig
+from landscribe.training.variation import make_space
 from landscribe.training.weights import find_source
 
 WITH_OFFICIAL_SPLIT = ("bigearthnet-v2", "bigearthnet-tfrecord")
@@ -44,7 +45,9 @@ def check_params(params: dict[str, Any]) -> None:
     _check_labels(archive)
     _check_official(parse_section(params, "split", SplitConfig), archive)
     _check_bands(archive, parse_section(params, "convert", ConvertConfig), train)
-    _check_weights(train, parse_section(params, "search", SearchConfig))
+    search = parse_section(params, "search", SearchConfig)
+    make_space(search, train)
+    _check_weights(train, search)
 
 
 def _check_labels(archive: ArchiveConfig) -> None:

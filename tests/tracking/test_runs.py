@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from landscribe.errors import RegistryError, StoreDownError
 from landscribe.files import compute_file_digest, write_json
 from landscribe.history import write_history
+from landscribe.params import flatten
 from landscribe.tracking import runs
 from landscribe.tracking.store import EXPERIMENT, open_store
 from tests.model_fixtures import TinyRecords
@@ -37,20 +38,11 @@ def read_steps(run_id: str, metric: str) -> dict[int, float]:
     return {point.step: point.value for point in MlflowClient().get_metric_history(run_id, metric)}
 
 
-def test_flat_params_lose_nothing() -> None:
-    assert runs.flatten(PARAMS) == {
-        "train.learning_rate": 1e-5,
-        "train.bands": ["B02"],
-        "train.augmentation.dihedral": True,
-    }
-    assert runs.flatten({"a": {}, "b": 1}) == {"b": 1}
-
-
 def test_a_run_carries_its_params_and_tags_in_the_experiment(store: Path) -> None:
     run = start_and_end()
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "train"
-    assert run.data.params == {name: str(value) for name, value in runs.flatten(PARAMS).items()}
+    assert run.data.params == {name: str(value) for name, value in flatten(PARAMS).items()}
     assert run.data.tags["device"] == "CPU"
     experiment = mlflow.get_experiment(run.info.experiment_id)
     assert experiment.name == EXPERIMENT
@@ -79,7 +71,7 @@ def test_a_training_that_was_killed_goes_on_with_its_run(store: Path) -> None:
     assert train_once("one") == killed
     run = mlflow.get_run(killed)
     assert run.info.status == "FINISHED"
-    assert run.data.params == {name: str(value) for name, value in runs.flatten(PARAMS).items()}
+    assert run.data.params == {name: str(value) for name, value in flatten(PARAMS).items()}
     assert train_once("one", killed) == killed  # a kill after the end: its state still names the run
     assert train_once("one") != killed  # the same training again
     mlflow.delete_run(killed)
@@ -113,18 +105,6 @@ def test_a_named_parent_is_kept(store: Path) -> None:
     assert child.data.tags["mlflow.parentRunId"] == parent
 
 
-def test_children_left_open_are_closed_and_no_others(store: Path) -> None:
-    experiment = open_store()
-    parent, other = (MlflowClient().create_run(experiment).info.run_id for _ in range(2))
-    children = [
-        MlflowClient().create_run(experiment, tags={"mlflow.parentRunId": run_id}).info.run_id
-        for run_id in (parent, parent, other)
-    ]
-    MlflowClient().set_terminated(children[1], "FAILED")
-    runs.close_children(parent)
-    assert [mlflow.get_run(run_id).info.status for run_id in children] == ["KILLED", "FAILED", "RUNNING"]
-
-
 def test_a_lost_run_is_made_anew(store: Path, records: TinyRecords, tmp_path: Path) -> None:
     for name in LOGGED:
         write_json(tmp_path / name / "file.json", name)
@@ -141,7 +121,7 @@ def test_a_lost_run_is_made_anew(store: Path, records: TinyRecords, tmp_path: Pa
     run = mlflow.get_run(run_id)
     assert run.data.tags["restored_from_run"] == record["run_id"]
     assert run.data.tags["manifest_digest"] == records.manifest.digest
-    assert run.data.params == {name: str(value) for name, value in runs.flatten(PARAMS).items()}
+    assert run.data.params == {name: str(value) for name, value in flatten(PARAMS).items()}
     assert run.data.metrics.items() >= (metrics | {"best_epoch": 2}).items()
     assert read_steps(run_id, "loss") == {1: 0.5, 2: 0.25}
     assert list(read_steps(run_id, "val_loss")) == [1, 2]

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
 from mlflow.exceptions import MlflowException
 
 from landscribe.errors import RegistryError, StoreDownError
@@ -29,7 +29,7 @@ from landscribe.progress import make_logger
 from landscribe.tracking import outage
 
 Entry = Mapping[str, Any]
-"""A line of the file: `metrics` with `step` and `time_ms`, or `inputs`, or `status` with `time_ms`."""
+"""A line of the file: `metrics` with `step` and `time_ms`, or `inputs`, or `tags`, or `status` with `time_ms`."""
 
 _MAX_ENTRIES = 50  # of a request: some hundred points
 _HURRIED_S = 5.0  # how long the end of a run that failed, or of one whose store is given up, waits
@@ -40,10 +40,11 @@ class Outbox:
 
     Attributes:
         run_id: of the run, which the store has.
+        status: in which the run is to end if nothing fails.
     """
 
     def __init__(self, run_id: str) -> None:
-        self.run_id = run_id
+        self.run_id, self.status = run_id, "FINISHED"
         self._entries: deque[Entry] = deque()
         self._changed = threading.Condition()
         self._ending = self._abandoned = False
@@ -65,6 +66,10 @@ class Outbox:
         """Take the datasets that the run reads, as `make_inputs` wants them."""
         self._put({"inputs": list(inputs)})
 
+    def put_tags(self, tags: Mapping[str, str]) -> None:
+        """Take tags."""
+        self._put({"tags": dict(tags)})
+
     def flush(self) -> None:
         """Wait until the store has all of it, or gives no sign for `outage.PATIENCE_S`."""
         self._wait(outage.PATIENCE_S)
@@ -79,7 +84,7 @@ class Outbox:
         with self._changed:
             self._ending = True
             self._changed.notify_all()
-        hurried = status != "FINISHED" or outage.is_given_up()
+        hurried = status == "FAILED" or outage.is_given_up()
         self._wait(_HURRIED_S if hurried else outage.PATIENCE_S)
         with self._changed:
             self._abandoned = True
@@ -95,7 +100,7 @@ class Outbox:
             self._stream.close()
         if self._refusal is not None:
             refused = _describe_refusal(self.run_id, self._refusal)
-            if status == "FINISHED":
+            if status != "FAILED":
                 raise RegistryError(refused) from self._refusal
             make_logger("mlflow").warning(refused)
 
@@ -191,15 +196,16 @@ def _deliver(run_id: str, entries: Sequence[Entry]) -> None:
 
 
 def _send(run_id: str, entries: Sequence[Entry]) -> None:
-    """Log entries to a run: metrics, inputs, and at the end its status."""
+    """Log entries to a run: metrics, tags, inputs, and at the end its status."""
     client = MlflowClient()
     points = [
         Metric(name, value, entry["time_ms"], entry["step"])
         for entry in entries
         for name, value in entry.get("metrics", {}).items()
     ]
-    if points:
-        client.log_batch(run_id, points, synchronous=True)
+    tags = [RunTag(name, value) for entry in entries for name, value in entry.get("tags", {}).items()]
+    if points or tags:
+        client.log_batch(run_id, points, tags=tags, synchronous=True)
     if inputs := [item for entry in entries for item in entry.get("inputs", [])]:
         client.log_inputs(run_id, make_inputs(inputs))
     for entry in entries:

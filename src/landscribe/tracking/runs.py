@@ -23,6 +23,7 @@ from mlflow.tracking.context.registry import resolve_tags
 from landscribe.errors import StoreDownError
 from landscribe.files import compute_file_digest, read_json, write_json
 from landscribe.history import read_history
+from landscribe.params import flatten
 from landscribe.progress import make_logger
 from landscribe.records.schema import Manifest
 from landscribe.tracking.outage import find_address, patiently
@@ -108,13 +109,6 @@ def left_to_register() -> Iterator[None]:
         make_logger("mlflow").warning(words, find_address())
 
 
-def close_children(run_id: str) -> None:
-    """Mark as killed the child runs that a killed process left open."""
-    left_open = f"tags.`{_PARENT_TAG}` = '{run_id}' AND attributes.status = 'RUNNING'"
-    for child in mlflow.search_runs(search_all_experiments=True, filter_string=left_open, output_format="list"):
-        MlflowClient().set_terminated(child.info.run_id, "KILLED")
-
-
 def find_run(run_id: str) -> str | None:
     """Return the id of the run, or of the run that was made anew in its place; None when the store has neither."""
     _open_store()
@@ -125,17 +119,6 @@ def find_run(run_id: str) -> str | None:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
     return _find_tagged(_RESTORED_TAG, run_id)
-
-
-def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested params as `section.key` -> value."""
-    flat: dict[str, Any] = {}
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def make_tags(manifest: Manifest, device: str, data_dir: Path) -> dict[str, str]:
@@ -194,6 +177,12 @@ def log_dataset(manifest: Manifest, records_dir: Path, context: str) -> list[dic
 def log_metrics(metrics: Mapping[str, float], step: int = 0) -> None:
     """Log scalars to the open run, without waiting for the store."""
     _open[-1].put_metrics(metrics, step)
+
+
+def end_as(status: str, tags: Mapping[str, str]) -> None:
+    """Have the open run end in this status of MLflow instead of FINISHED, with tags that say why."""
+    _open[-1].put_tags(tags)
+    _open[-1].status = status
 
 
 def log_files(folder: Path, artifact_path: str) -> None:
@@ -308,7 +297,7 @@ def _open_store() -> str:
 
 @contextlib.contextmanager
 def _logging_to(run: Run, params: Mapping[str, Any]) -> Iterator[None]:
-    """Log params, then let the block log to the run; end it as FINISHED, or as FAILED where the block raises."""
+    """Log params, then let the block log to the run; end it as FINISHED or as `end_as` said, as FAILED where it raises."""
     run_id = run.info.run_id
     outbox = Outbox(run_id)
     status = "FAILED"
@@ -318,7 +307,7 @@ def _logging_to(run: Run, params: Mapping[str, Any]) -> Iterator[None]:
         _open.append(outbox)
         with Sampler(outbox.put_metrics, run.info.start_time):
             yield
-        status = "FINISHED"
+        status = outbox.status
     finally:
         if outbox in _open:
             _open.remove(outbox)

@@ -1,13 +1,14 @@
 """Section `train` of params.yaml, known without importing TensorFlow."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from landscribe.bands import SENSORS, group_by_sensor
+from landscribe.errors import ParamsError
 from landscribe.models.config import Backbone, Weights
-from landscribe.params import Section
+from landscribe.params import Section, flatten, nest
 from landscribe.pipeline.config import AugmentationConfig, PipelineConfig
 
 EpochLog = Callable[[int, Mapping[str, float]], None]
@@ -120,6 +121,19 @@ class TrainConfig(Section):
                 f" {self.bands}. Add those of the other sensor, or set it to 0"
             )
         return self
+
+    def vary(self, values: Mapping[str, Any]) -> Self:
+        """Return the section with other values under dotted keys.
+
+        Raises:
+            ParamsError: they are impossible, or do not go together.
+        """
+        try:
+            return self.model_validate(nest(flatten(self.model_dump()) | dict(values)))
+        except ValidationError as error:
+            words = ", ".join(f"{key}: {value}" for key, value in values.items())
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+            raise ParamsError(f"section train with {words}: {reason}.") from error
 
     @property
     def pipeline(self) -> PipelineConfig:

@@ -1,90 +1,108 @@
-"""Trials of the search: short trainings, each a child run of the study's run in MLflow."""
+"""The search as a whole: a study, its run in MLflow, worker processes for its trials, its report.
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+TensorFlow is the workers' alone.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import optuna
-
-from landscribe.params import find_scratch
 from landscribe.progress import make_logger
-from landscribe.records.schema import Manifest, read_manifest
-from landscribe.search import PARENT_RUN, Choice, SearchConfig, completed, open_study, read_best, run_study
-from landscribe.search_report import write_search_report
-from landscribe.statistics import read_statistics
-from landscribe.tracking import runs
+from landscribe.records.schema import Manifest, check_not_empty, check_subset, read_manifest
+from landscribe.search.config import SearchConfig
+from landscribe.search.report import Summary, write_search_report
+from landscribe.search.storage import explain_failures
+from landscribe.search.study import Study
+from landscribe.search.workers import run_workers
+from landscribe.tracking import runs, studies
 from landscribe.training.config import TrainConfig
-from landscribe.training.fit import DivergedError
 from landscribe.training.identity import identify
-from landscribe.training.recipe import fit_classifier, prepare, read_pretrained
+from landscribe.training.trial import Task
+from landscribe.training.variation import make_space, warn_of_baseline
 from landscribe.training.weights import find_source
+
+WORKER = (sys.executable, "-m", "landscribe.training.trial")
 
 
 def search_best(
-    config: SearchConfig, train: TrainConfig, manifest_path: Path, statistics_path: Path, report_dir: Path
-) -> Choice:
-    """Run the missing trials, write the report and return the best values.
+    config: SearchConfig,
+    train: TrainConfig,
+    data_dir: Path,
+    num_workers: int,
+    report_dir: Path | None = None,
+) -> Summary:
+    """Run the missing trials, here or with other hosts, and return what came out.
 
     Args:
-        config: section `search`.
+        config: section `search`, of one trial or more.
         train: section `train`; what a trial does not vary.
-        manifest_path: of the records, which lie beside it.
-        statistics_path: band statistics of the train split.
-        report_dir: receives the report.
+        data_dir: holds `records`, `band_statistics.json` and what tells where they come from.
+        num_workers: processes at a time, a trial each.
+        report_dir: receives the report; None: there is none.
 
     Raises:
-        TrainingError: training cannot start.
+        ParamsError: `search.space` does not fit the section `train`.
+        RecordsError: a band is not stored, or train or val is empty.
+        SearchError: the study cannot be reached, or a trial cannot be done.
+        TrainingError: the weights to start from are not there.
     """
-    manifest, folder = read_manifest(manifest_path), manifest_path.parent
-    device, source = prepare(manifest, train), find_source(train.weights, config.backbones)
-    baseline = Choice(train.learning_rate, train.backbone)
-    digest = _identify(config, train, manifest, source.digest)
-    study = open_study(config, baseline, find_scratch() / "search" / digest)
-    tags = runs.make_tags(manifest, device, folder.parent)
-    statistics = read_statistics(statistics_path)
-
-    def objective(number: int, choice: Choice) -> float:
-        trial = _shorten(train, config.epochs, choice)
-        with runs.start_run(f"trial-{number:03d}", tags, {"train": trial.model_dump()}, parent_run_id=parent):
-            try:
-                start = read_pretrained(manifest, trial)
-                _, result = fit_classifier(manifest, folder, statistics, trial, runs.log_epoch, None, start)
-                value = result.best_val_macro_ap
-            except DivergedError:  # an answer too: the worst
-                value = 0.0
-            runs.log_metrics({"best_val_macro_ap": value})
-        words = (number, choice.backbone, choice.learning_rate, value)
-        make_logger("search").info("trial %d: %s at %.2g: val macro AP %.4f", *words)
-        return value
-
-    with _open_parent(study, tags, config) as parent:
-        study.set_user_attr(PARENT_RUN, parent)
-        runs.close_children(parent)
-        runs.log_dataset(manifest, folder, "search")
-        run_study(study, config, objective)
-        write_search_report(report_dir, study, config)
-        best = read_best(study, config)
-        trials = completed(study, config)
-        runs.log_metrics({"best_val_macro_ap": max(t.value or 0.0 for t in trials), "num_trials": len(trials)})
-        runs.log_files(report_dir, "search")
-    return best
+    space = make_space(config, train)
+    warn_of_baseline(space, train)
+    manifest = read_manifest(data_dir / "records/manifest.json")
+    check_subset(train.bands, manifest, "train.bands")
+    check_not_empty(manifest, "train")
+    check_not_empty(manifest, "val")
+    with explain_failures():
+        study = Study(name_study(config, train, manifest), config, space)
+        with _open_parent(study, manifest, data_dir) as (parent, tags):
+            task = Task(
+                search=config,
+                train=train,
+                manifest_path=data_dir / "records/manifest.json",
+                statistics_path=data_dir / "band_statistics.json",
+                study_name=study.name,
+                parent_run_id=parent,
+                tags=tags,
+            )
+            _say_begun(study)
+            run_workers(
+                study, WORKER, task.encode(), num_workers, lambda: studies.settle_trials(parent, study.read_states())
+            )
+            summary = Summary.of(study)
+            runs.log_metrics(summary.make_metrics())
+            if report_dir:
+                write_search_report(report_dir, study)
+                runs.log_files(report_dir, "search")
+    return summary
 
 
-def _identify(config: SearchConfig, train: TrainConfig, manifest: Manifest, weights_digest: str) -> str:
-    """Return the digest of all that shapes a trial; the number of trials does not."""
+def name_study(config: SearchConfig, train: TrainConfig, manifest: Manifest) -> str:
+    """Return the name of the study: a digest of all that shapes a trial; the number of trials does not.
+
+    Raises:
+        TrainingError: the weights to start from are not there.
+    """
+    source = find_source(train.weights, config.backbones)
     shaping = train.model_dump(exclude={"epochs", "device"})
-    return identify(config.model_dump(exclude={"trials"}), shaping, manifest.digest, weights_digest)
+    digest = identify(config.model_dump(exclude={"trials"}), shaping, manifest.digest, source.digest)
+    return f"landscribe-{digest}"
 
 
-def _shorten(train: TrainConfig, epochs: int, choice: Choice) -> TrainConfig:
-    """Return the section `train` with the values of a trial; the schedule is that of the shorter training."""
-    varied = {"epochs": epochs, "learning_rate": choice.learning_rate, "backbone": choice.backbone}
-    return TrainConfig.model_validate(train.model_dump() | varied)
+@contextlib.contextmanager
+def _open_parent(study: Study, manifest: Manifest, data_dir: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Open the study's run; yield its id and the tags of its trials."""
+    tags = runs.make_tags(manifest, "that of each trial", data_dir)
+    with contextlib.ExitStack() as until_done:
+        with study.lock():  # also: two hosts that make the tables of one tracking store at once break each other
+            params = {"search": study.config.model_dump()}
+            parent = until_done.enter_context(studies.open_parent(study.key, tags, params))
+        runs.log_dataset(manifest, data_dir / "records", "search")
+        yield parent, tags
 
 
-def _open_parent(study: optuna.Study, tags: Mapping[str, str], config: SearchConfig) -> AbstractContextManager[str]:
-    """Open the study's run: the one it had before, when the store still knows it."""
-    run_id = study.user_attrs.get(PARENT_RUN)
-    if run_id and (present := runs.find_run(run_id)):
-        return runs.resume_run(present)
-    return runs.start_run("search", tags, {"search": config.model_dump()})
+def _say_begun(study: Study) -> None:
+    """Say what is there from before."""
+    num_left = study.count_missing() + len(study.list_running())
+    if num_answered := study.config.trials - num_left:
+        make_logger("search").info("search: %d of %d trials are there", num_answered, study.config.trials)

@@ -1,0 +1,74 @@
+"""A study has one parent run, a trial one child; the states of the study are those of the runs."""
+
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+
+from landscribe.tracking import studies
+from landscribe.tracking.store import open_store
+
+pytest_plugins = ["tests.model_fixtures"]
+
+
+def open_parent(key: str) -> str:
+    """Open and close the run of a study; return its id."""
+    with studies.open_parent(key, {"device": "CPU"}, {"search": {"trials": 4}}) as run_id:
+        pass
+    return run_id
+
+
+def start_trial(number: int, parent: str) -> str:
+    """Start the run of a trial whose process is killed; return its id."""
+    tags = {"mlflow.parentRunId": parent, "optuna.trial": str(number)}
+    return str(MlflowClient().create_run(open_store(), tags=tags).info.run_id)
+
+
+def test_a_study_goes_on_with_its_run_and_with_no_other(store: Path) -> None:
+    parent = open_parent("one")
+    MlflowClient().update_run(parent, "RUNNING")  # what a SIGKILL leaves behind
+    assert open_parent("one") == parent != open_parent("other")
+    run = mlflow.get_run(parent)
+    assert (run.info.run_name, run.info.status) == ("search", "FINISHED")
+    assert run.data.params == {"search.trials": "4"}
+
+
+def test_a_run_that_the_store_has_lost_is_made_anew(store: Path) -> None:
+    parent = open_parent("lost")
+    MlflowClient().delete_run(parent)
+    anew = open_parent("lost")
+    assert anew != parent
+    assert open_parent("lost") == anew
+
+
+def test_runs_follow_the_states_of_their_trials(store: Path) -> None:
+    parent = open_parent("states")
+    states = {0: "COMPLETE", 1: "PRUNED", 2: "FAIL", 3: "RUNNING", 4: "WAITING"}
+    runs = [start_trial(number, parent) for number in (*states, 5)]  # trial 5 has begun since the states were read
+    other = start_trial(2, open_parent("other"))
+    MlflowClient().set_terminated(runs[2], "FINISHED")  # killed after its run had ended, before the study knew
+    expected = ["FINISHED", "KILLED", "FAILED", "RUNNING", "RUNNING", "RUNNING"]
+    ended = []
+    for _ in range(2):  # the second time changes nothing
+        studies.settle_trials(parent, states)
+        found = [mlflow.get_run(run_id) for run_id in runs]
+        assert [run.info.status for run in found] == expected
+        assert [run.data.tags.get("optuna.state") for run in found[:4]] == ["COMPLETE", "PRUNED", "FAIL", None]
+        ended.append([run.info.end_time for run in found])
+    assert ended[0] == ended[1]
+    assert mlflow.get_run(other).info.status == "RUNNING"
+
+
+@pytest.mark.parametrize(("state", "status"), [("COMPLETE", "FINISHED"), ("PRUNED", "KILLED"), ("FAIL", "FAILED")])
+def test_a_trial_ends_in_its_state(store: Path, state: str, status: str) -> None:
+    parent = open_parent("trials")
+    with studies.start_trial(7, parent, {}, {"train": {"dropout": 0.1}}):
+        run_id = mlflow.active_run().info.run_id
+        studies.end_trial(state)
+    run = mlflow.get_run(run_id)
+    assert (run.info.run_name, run.info.status) == ("trial-007", status)
+    tags = ("mlflow.parentRunId", "optuna.trial", "optuna.state")
+    assert [run.data.tags[tag] for tag in tags] == [parent, "7", state]
+    studies.settle_trials(parent, {7: state})
+    assert mlflow.get_run(run_id).info.end_time == run.info.end_time
