@@ -63,8 +63,7 @@ def test_runs_follow_the_states_of_their_trials(store: Path) -> None:
 @pytest.mark.parametrize(("state", "status"), [("COMPLETE", "FINISHED"), ("PRUNED", "KILLED"), ("FAIL", "FAILED")])
 def test_a_trial_ends_in_its_state(store: Path, state: str, status: str) -> None:
     parent = open_parent("trials")
-    with studies.start_trial(7, parent, {}, {"train": {"dropout": 0.1}}):
-        run_id = mlflow.active_run().info.run_id
+    with studies.start_trial(7, parent, {}, {"train": {"dropout": 0.1}}) as run_id:
         studies.end_trial(state)
     run = mlflow.get_run(run_id)
     assert (run.info.run_name, run.info.status) == ("trial-007", status)

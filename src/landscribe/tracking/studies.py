@@ -39,11 +39,11 @@ def open_parent(key: str, tags: Mapping[str, str], params: Mapping[str, Any]) ->
 
 
 @contextlib.contextmanager
-def start_trial(number: int, parent_run_id: str, tags: Mapping[str, str], params: Mapping[str, Any]) -> Iterator[None]:
-    """Open the run of a trial; to be ended by `end_trial`, a failure marks it FAILED."""
+def start_trial(number: int, parent_run_id: str, tags: Mapping[str, str], params: Mapping[str, Any]) -> Iterator[str]:
+    """Open the run of a trial and yield its id; to be ended by `end_trial`, a failure marks it FAILED."""
     tags = {**tags, _TRIAL_TAG: str(number)}
-    with runs.start_run(f"trial-{number:03d}", tags, params, parent_run_id=parent_run_id):
-        yield
+    with runs.start_run(f"trial-{number:03d}", tags, params, parent_run_id=parent_run_id) as run_id:
+        yield run_id
 
 
 def end_trial(state: str) -> None:
