@@ -297,7 +297,7 @@ def _open_store() -> str:
 
 @contextlib.contextmanager
 def _logging_to(run: Run, params: Mapping[str, Any]) -> Iterator[None]:
-    """Log params, then let the block log to the run; end it as FINISHED or as `end_as` said, as FAILED where it raises."""
+    """Log params, let the block log to the run, end it: FINISHED or as `end_as` said, FAILED where the block raises."""
     run_id = run.info.run_id
     outbox = Outbox(run_id)
     status = "FAILED"
