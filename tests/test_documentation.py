@@ -76,7 +76,7 @@ def test_the_card_says_what_the_run_says(facts: Facts) -> None:
     sections = {title: "\n".join(lines) for title, lines in make_sections(facts).items()}
     assert "commit abc |" in sections["Model details"]
     assert "10 numbers" in sections["Model details"]
-    assert f"| {facts.metrics['test_macro_ap']:.3f} |" in sections["Results"]
+    assert f"| {facts.metrics['test_macro_ap']:.3f}\u00a0" in sections["Results"]
     assert "interval by tile" in sections["Results"]
     assert sections["Classes"].count("\n") == len(facts.card.classes) + 1
     assert "3 B02 is unreadable" in sections["Data"]
@@ -147,5 +147,5 @@ def test_names_are_shown_as_they_are_written() -> None:
     assert "<" not in escape(name)
     assert "\n" not in escape(name)
     table = make_table(("class", "n"), [(escape(name), "1")])
-    assert table[0] == "| class | n |"
+    assert table[0] == "| class\u00a0\u00a0 | n |"
     assert table[2].replace(r"\|", "").count("|") == 3

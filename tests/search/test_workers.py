@@ -84,12 +84,12 @@ def test_a_signal_ends_all_workers_and_queues_their_trials(number: int) -> None:
 
     sender = threading.Thread(target=send_once_two_hang)
     sender.start()
-    before = signal.getsignal(signal.SIGTERM)
+    before, others = signal.getsignal(signal.SIGTERM), set(psutil.Process().children())
     with pytest.raises(KeyboardInterrupt):
         search(3, num_workers=2, deeds={"0": "hang", "1": "hang"})
     sender.join()
     assert signal.getsignal(signal.SIGTERM) == before
-    assert not psutil.Process().children()
+    assert set(psutil.Process().children()) <= others
     assert count_states(open_study("shared")) == {"FAIL": 2, "WAITING": 2}
     assert count_states(search(3)) == {"FAIL": 2, "COMPLETE": 3}
 

@@ -23,6 +23,7 @@ from landscribe.files import compute_digest, compute_file_digest, write_json
 from landscribe.models.card import ModelCard
 from landscribe.progress import make_logger
 from landscribe.records.schema import Manifest
+from landscribe.tracking.outage import patiently
 from landscribe.tracking.store import open_store
 from landscribe.tracking.versions import write_test_scores
 
@@ -114,9 +115,13 @@ def is_registered(registration: Mapping[str, Any]) -> bool:
 
 
 def is_loadable(model_name: str, version: str) -> bool:
-    """Return whether the version and its files are still there."""
+    """Return whether the version and its files are still there.
+
+    Raises:
+        StoreDownError: the store does not answer, which says nothing about them.
+    """
     try:
-        mlflow.models.get_model_info(f"models:/{model_name}/{version}")
+        patiently(mlflow.models.get_model_info, f"models:/{model_name}/{version}")
     except (MlflowException, OSError):
         return False
     return True
