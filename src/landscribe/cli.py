@@ -101,11 +101,11 @@ def _run_search(arguments: argparse.Namespace) -> None:
     from landscribe.search.workers import read_num_workers
     from landscribe.training.trials import search_best
 
+    if arguments.workers is not None and arguments.workers < 1:
+        raise LandscribeError(f"--workers: expected a number from 1; received {arguments.workers}.")
     root = find_repository()
     params = read_params(root / PARAMS_FILE)
     search, train = parse_section(params, "search", SearchConfig), parse_section(params, "train", TrainConfig)
-    if arguments.workers is not None and arguments.workers < 1:
-        raise LandscribeError(f"--workers: expected a number from 1; received {arguments.workers}.")
     if not search.trials:
         raise LandscribeError("search.trials: expected 1 or more in params.yaml; 0 is no search.")
     found = search_best(search, train, root / "data", arguments.workers or read_num_workers())
