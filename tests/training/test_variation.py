@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from landscribe.errors import ParamsError
+from landscribe.progress import make_logger
 from landscribe.search.space import Dimension
 from landscribe.training.variation import make_space, warn_of_baseline
 from tests.model_fixtures import make_train_config
@@ -72,12 +73,18 @@ def test_baselines_are_the_section_train_with_each_backbone_its_own_first() -> N
     ],
 )
 def test_a_baseline_outside_is_no_trial_and_this_is_said(
-    capfd: pytest.CaptureFixture[str], changed: dict[str, Any], num_baselines: int, said: str
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: dict[str, Any],
+    num_baselines: int,
+    said: str,
 ) -> None:
+    monkeypatch.setattr(make_logger("search"), "propagate", True)
     space = make_space(make_search(**changed), TRAIN)
     assert len(space.baselines) == num_baselines
     warn_of_baseline(space, TRAIN)
-    assert said in capfd.readouterr().err
+    assert said in caplog.text
+    assert bool(said) == bool(caplog.messages)
     assert bool(said) == (space.baselines[:1] != [read_baseline(space.dimensions)])
 
 
