@@ -9,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from landscribe.errors import PromotionError, RegistryError
+from landscribe.markdown import escape
 from landscribe.promotion.decision import format_decision, make_outcome
 from landscribe.tracking.champions import read_log
 from landscribe.tracking.registry import CHAMPION
@@ -67,7 +68,7 @@ def test_the_decision_is_an_artifact_of_the_challengers_run(challenge: Challenge
     page = mlflow.artifacts.load_text(f"{path}.md")
     table = format_decision(decision)
     for rule in decision.rules:
-        assert f"| {rule.name.replace('_', chr(92) + '_')} |" in page
+        assert f"| {escape(rule.name)}\u00a0" in page
         assert rule.name in table
 
 
