@@ -5,13 +5,13 @@ import random
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
 from drills.search_runs import Left, check_left, read_left
 from tests.checkout import Checkout
+from tests.processes import find_processes
 
 NUM_KILLS = 10
 NUM_TRIALS = 8
@@ -32,18 +32,6 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     made.repro(SMALL, "--stage", "convert")
     made.env["LANDSCRIBE_WORKERS"] = str(NUM_WORKERS)
     return made
-
-
-def find_processes(folder: Path, victim: str) -> list[psutil.Process]:
-    """Return the processes that run a module, or dvc, in `folder`."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            words = process.cmdline()
-            named = victim in words or any(Path(word).name == victim for word in words[:2])
-            if named and words[0] != "/bin/sh" and Path(process.cwd()) == folder:
-                found.append(process)
-    return found
 
 
 def start(checkout: Checkout) -> "subprocess.Popen[bytes]":

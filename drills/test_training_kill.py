@@ -1,6 +1,5 @@
 """SIGKILL of the stage train at moments all over its run: a rerun ends with the bytes of an undisturbed one."""
 
-import contextlib
 import random
 import re
 import shutil
@@ -10,12 +9,13 @@ import time
 from pathlib import Path
 
 import mlflow
-import psutil
 import pytest
 
 from tests.checkout import Checkout
+from tests.processes import find_processes
 
 NUM_KILLS = 10
+STAGE = "stages.train"
 SMALL = (
     "demo.num_patches=120 demo.num_tiles=2 search.trials=0 train.epochs=12 train.batch_size_patches=8"
     " train.ema_momentum=0.9 train.clip_norm=1.0 train.augmentation.mixup_alpha=0.2 train.early_stopping_epochs=8"
@@ -27,16 +27,6 @@ OUTCOME = ("models/model.keras", "reports/train/history.csv", "reports/train/lea
 def read_outcome(folder: Path) -> dict[str, bytes]:
     """Return path -> bytes of what the same training always gives."""
     return {name: (folder / name).read_bytes() for name in OUTCOME}
-
-
-def find_stage(folder: Path) -> psutil.Process | None:
-    """Return the process of the stage that runs in `folder`."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            words = process.cmdline()
-            if "stages.train" in words and words[0] != "/bin/sh" and Path(process.cwd()) == folder:
-                return process
-    return None
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +51,7 @@ def undisturbed(checkout: Checkout) -> tuple[dict[str, bytes], float]:
 
 def wait_for_stage(checkout: Checkout, dvc: "subprocess.Popen[bytes]") -> float:
     """Return when the stage was first seen."""
-    while dvc.poll() is None and not find_stage(checkout.folder):
+    while dvc.poll() is None and not find_processes(checkout.folder, STAGE):
         time.sleep(0.05)
     return time.monotonic()
 
@@ -83,7 +73,7 @@ def test_a_killed_training_ends_as_one_that_was_not(
         began = wait_for_stage(checkout, dvc)
         moment = (number + random.Random(number).random()) / NUM_KILLS  # one of each tenth of the run
         time.sleep(max(0.0, began + moment * duration_s - time.monotonic()))
-        if stage := find_stage(checkout.folder):
+        for stage in find_processes(checkout.folder, STAGE):
             stage.send_signal(signal.SIGKILL)
         dvc.wait()
     said = re.findall(r"train: (\d+) of 12 epochs are there", checkout.run(*TRAIN).stdout)

@@ -1,10 +1,13 @@
 """Watching processes that a test did not start itself."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import time
 from pathlib import Path
+
+import psutil
 
 
 def kill_first(words: list[str]) -> int:
@@ -31,3 +34,15 @@ def is_running(pid: int) -> bool:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+def find_processes(folder: Path, name: str) -> list[psutil.Process]:
+    """Return the processes that run a module or a program of this name in `folder`."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            words = process.cmdline()
+            named = name in words or any(Path(word).name == name for word in words[:2])
+            if named and words[0] != "/bin/sh" and Path(process.cwd()) == folder:
+                found.append(process)
+    return found
