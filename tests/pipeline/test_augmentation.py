@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from landscribe.backend import tf
+from landscribe.errors import ParamsError
 from landscribe.pipeline.augmentation import augment_batch
 from landscribe.pipeline.config import NO_AUGMENTATION, ONLY_REPLICA, AugmentationConfig, Replica
 
@@ -16,6 +17,7 @@ SHIFT = NO_AUGMENTATION.model_copy(update={"shift_fraction": 0.5})
 GEOMETRY = DIHEDRAL.model_copy(update={"shift_fraction": 0.5})
 MIXUP = NO_AUGMENTATION.model_copy(update={"mixup_alpha": 1.0})
 ZOOM = NO_AUGMENTATION.model_copy(update={"zoom_fraction": 0.9})
+SMALLER = ZOOM.model_copy(update={"size_fraction": 0.5})
 GAIN = NO_AUGMENTATION.model_copy(update={"gain_fraction": 0.3})
 ALL = GEOMETRY.model_copy(update={"zoom_fraction": 0.5, "gain_fraction": 0.3, "mixup_alpha": 1.0})
 NUM_CLASSES = 4
@@ -109,21 +111,33 @@ def test_bands_of_all_resolutions_stay_aligned(config: AugmentationConfig) -> No
     np.testing.assert_array_equal(moved["cell"], row // 3 * 2 + column // 3)
 
 
-def test_bands_of_all_resolutions_see_the_same_window() -> None:
+@pytest.mark.parametrize("config", [ZOOM, SMALLER])
+def test_bands_of_all_resolutions_see_the_same_window(config: AugmentationConfig) -> None:
     """On a ramp along rows and columns linear interpolation is exact, so a pixel says where its ground lies."""
     bands: Bands = {}
-    for side in (12, 6, 2):
+    fine, middle, coarse = (config.scale_side(side) for side in (24, 12, 4))
+    for side in (24, 12, 4):
         place = np.broadcast_to((np.arange(side, dtype=np.float32) + 0.5) / side, (50, side, side))
         bands |= {f"x{side}": place, f"y{side}": place.transpose(0, 2, 1)}
-    moved, _ = augment(bands, np.ones((50, 1), np.float32), ZOOM)
+    moved, _ = augment(bands, np.ones((50, 1), np.float32), config)
     for axis in "xy":
-        blocks = moved[f"{axis}12"].reshape(50, 6, 2, 6, 2).mean(axis=(2, 4))
-        np.testing.assert_allclose(blocks, moved[f"{axis}6"], atol=1e-5)
-        np.testing.assert_allclose(blocks.reshape(50, 2, 3, 2, 3).mean(axis=(2, 4)), moved[f"{axis}2"], atol=1e-5)
-    sides = 2 * (moved["x2"][:, 0, 1] - moved["x2"][:, 0, 0])
-    np.testing.assert_allclose(2 * (moved["y2"][:, 1, 0] - moved["y2"][:, 0, 0]), sides, atol=1e-5)  # square
+        blocks = moved[f"{axis}24"].reshape(50, middle, 2, middle, 2).mean(axis=(2, 4))
+        np.testing.assert_allclose(blocks, moved[f"{axis}12"], atol=1e-5)
+        blocks = blocks.reshape(50, coarse, 3, coarse, 3).mean(axis=(2, 4))
+        np.testing.assert_allclose(blocks, moved[f"{axis}4"], atol=1e-5)
+    sides = coarse * (moved["x4"][:, 0, 1] - moved["x4"][:, 0, 0])
+    np.testing.assert_allclose(coarse * (moved["y4"][:, 1, 0] - moved["y4"][:, 0, 0]), sides, atol=1e-5)  # square
+    assert moved["x24"].shape == (50, fine, fine)
     assert 0.1 <= sides.min() < 0.3 < 0.8 < sides.max() <= 1
-    assert np.ptp(moved["x12"].mean(axis=(1, 2))) > 0.3  # the place is drawn too
+    assert np.ptp(moved["x24"].mean(axis=(1, 2))) > 0.3  # the place is drawn too
+
+
+def test_a_side_of_part_of_a_pixel_is_refused() -> None:
+    with pytest.raises(
+        ParamsError, match=r"size_fraction.*received 0.5, which makes 1.5 of 3. Choose one such as 0.66"
+    ):
+        SMALLER.scale_side(3)
+    assert [SMALLER.model_copy(update={"size_fraction": 0.8}).scale_side(side) for side in (160, 20, 5)] == [128, 16, 4]
 
 
 def test_nothing_from_outside_the_patch_comes_in() -> None:

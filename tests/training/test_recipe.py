@@ -55,6 +55,7 @@ AUGMENTATION = {
     "dihedral": True,
     "shift_fraction": 0.1,
     "zoom_fraction": 0.2,
+    "size_fraction": 0.8,
     "gain_fraction": 0.1,
     "mixup_alpha": 0.2,
 }

@@ -18,7 +18,7 @@ from landscribe.backend import tf
 from landscribe.pipeline.config import AugmentationConfig, Replica
 from landscribe.pipeline.gain import amplify, draw_gains
 from landscribe.pipeline.share import Share
-from landscribe.pipeline.zoom import draw_window, enlarge
+from landscribe.pipeline.zoom import draw_at_size, draw_window
 
 
 def augment_batch(
@@ -41,11 +41,12 @@ def augment_batch(
         replica: whose share of the batch this is; the shares are of one size and, where patches are mixed, even.
 
     Returns:
-        The bands, same names, shapes and dtypes (mixed integers are rounded), and multi_hot float32 [batch, class],
-        between 0 and 1 where patches were mixed.
+        The bands, same names and dtypes (mixed integers are rounded), [batch, row, column] with sides of
+        `config.size_fraction`, and multi_hot float32 [batch, class], between 0 and 1 where patches were mixed.
 
     Raises:
         ValueError: a band is not square, its size is unknown, or it is no multiple of the coarsest band.
+        ParamsError: `config.size_fraction` leaves part of a pixel.
     """
     sides = {name: _side_px(name, band) for name, band in bands.items()}
     # One dtype, because the same numbers as int32 and as int64 give different draws.
@@ -53,12 +54,14 @@ def augment_batch(
     share, coarsest_px = Share(tf.shape(multi_hot)[0], replica), _coarsest_px(sides)
     geometry = _draw_geometry(share, seeds[0], coarsest_px, config)
     weight = _draw_mixup_weight(share, seeds[1], config.mixup_alpha) if config.mixup_alpha else None
-    window = draw_window(share, seeds[2], coarsest_px, config.zoom_fraction) if config.zoom_fraction else None
+    is_drawn = config.zoom_fraction > 0 or config.size_fraction < 1
+    window = draw_window(share, seeds[2], coarsest_px, config.zoom_fraction) if is_drawn else None
     gains = draw_gains(share, seeds[3], len(bands), config.gain_fraction) if config.gain_fraction else None
     augmented = {}
     for number, (name, band) in enumerate(bands.items()):
         values = band if geometry is None else _move_pixels(band, sides[name], geometry)
-        values = values if window is None else enlarge(values, sides[name], window)
+        drawn_px = config.scale_side(sides[name])
+        values = values if window is None else draw_at_size(values, sides[name], drawn_px, window)
         values = values if gains is None else amplify(values, name, gains, number)
         augmented[name] = values if weight is None else _mix_with_partner(values, weight)
     return augmented, multi_hot if weight is None else _mix_with_partner(multi_hot, weight)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from landscribe.errors import ParamsError
 from landscribe.params import Section
 
 
@@ -17,6 +18,9 @@ class AugmentationConfig(Section):
         zoom_fraction: largest part of the side that is cut away: a window of 1 - zoom_fraction to 1 of the side, at a
             random place, is enlarged to the whole, after Szegedy et al., "Going Deeper with Convolutions",
             arXiv:1409.4842. 0: no zoom.
+        size_fraction: side of a training patch as part of the stored side. Zoom shows things larger than whole patches
+            do; windows drawn with fewer pixels show them as large again, after Touvron et al., "Fixing the train-test
+            resolution discrepancy", arXiv:1906.06423, and cost less. 1: the stored side.
         gain_fraction: each band of a patch is multiplied by a factor of its own, 1 - gain_fraction to 1 +
             gain_fraction, as light and air change it; decibels change by the same factor of power. 0: none.
         mixup_alpha: two patches and their multi_hot are mixed with a weight drawn from Beta(alpha, alpha), after
@@ -26,12 +30,28 @@ class AugmentationConfig(Section):
     dihedral: bool
     shift_fraction: float = Field(ge=0.0, le=0.5)
     zoom_fraction: float = Field(ge=0.0, le=0.9)
+    size_fraction: float = Field(gt=0.0, le=1.0)
     gain_fraction: float = Field(ge=0.0, le=0.9)
     mixup_alpha: float = Field(ge=0.0, allow_inf_nan=False)
 
+    def scale_side(self, side_px: int) -> int:
+        """Return the side of a training patch whose stored side is `side_px`.
+
+        Raises:
+            ParamsError: `size_fraction` leaves part of a pixel: bands of several sizes would no longer be aligned.
+        """
+        scaled = self.size_fraction * side_px
+        if abs(scaled - round(scaled)) > 1e-3 or round(scaled) < 1:
+            raise ParamsError(
+                f"train.augmentation.size_fraction: expected a part that leaves whole pixels of every band; received"
+                f" {self.size_fraction:g}, which makes {scaled:g} of {side_px}. Choose one such as"
+                f" {max(1, round(scaled)) / side_px:.6g}."
+            )
+        return round(scaled)
+
 
 NO_AUGMENTATION = AugmentationConfig(
-    dihedral=False, shift_fraction=0.0, zoom_fraction=0.0, gain_fraction=0.0, mixup_alpha=0.0
+    dihedral=False, shift_fraction=0.0, zoom_fraction=0.0, size_fraction=1.0, gain_fraction=0.0, mixup_alpha=0.0
 )
 """Patches as they are stored."""
 

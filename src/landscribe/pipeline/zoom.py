@@ -1,4 +1,4 @@
-"""Zoom: a window of each patch is enlarged to the whole, bilinearly, alike for bands of every size."""
+"""Zoom: a window of each patch is drawn at another size, bilinearly, alike for bands of every size."""
 
 from typing import NamedTuple
 
@@ -37,21 +37,23 @@ def draw_window(share: Share, seed: tf.Tensor, coarsest_px: int, zoom_fraction: 
     return Window(start, 1.0 - cut)
 
 
-def enlarge(band: tf.Tensor, side_px: int, window: Window) -> tf.Tensor:
-    """Return [batch, row, column] of the same size and dtype, the window of each patch enlarged to the whole.
+def draw_at_size(band: tf.Tensor, side_px: int, drawn_px: int, window: Window) -> tf.Tensor:
+    """Return [batch, drawn_px, drawn_px] of the same dtype: the window of each patch.
 
     Args:
         band: [batch, side_px, side_px].
         side_px: rows and columns.
+        drawn_px: those that are returned, at most as many.
         window: of the batch.
     """
     if side_px == 1:
         return band
-    # The centre of output pixel i lies (i + 0.5) / side_px into the window; the op counts from the first pixel's
-    # centre (0) to the last one's (1).
-    first = window.start * side_px + 0.5 * window.side - 0.5
-    last = first + (side_px - 1) * window.side
+    # The centre of drawn pixel i lies (i + 0.5) / drawn_px into the window; the op counts from the first pixel's centre
+    # (0) to the last one's (1).
+    pitch = window.side * (side_px / drawn_px)
+    first = window.start * side_px + 0.5 * pitch - 0.5
+    last = first + (drawn_px - 1) * pitch
     boxes = tf.transpose(tf.concat([first, last], axis=0) / (side_px - 1))
     patches = tf.range(tf.shape(band)[0])
-    enlarged = tf.image.crop_and_resize(band[..., tf.newaxis], boxes, patches, [side_px, side_px])[..., 0]
-    return tf.cast(tf.round(enlarged), band.dtype) if band.dtype.is_integer else enlarged
+    drawn = tf.image.crop_and_resize(band[..., tf.newaxis], boxes, patches, [drawn_px, drawn_px])[..., 0]
+    return tf.cast(tf.round(drawn), band.dtype) if band.dtype.is_integer else drawn

@@ -84,11 +84,14 @@ def prepare(manifest: Manifest, config: TrainConfig) -> str:
 
     Raises:
         RecordsError: a band is not stored, or train or val is empty.
+        ParamsError: training patches would have part of a pixel.
         TrainingError: a GPU was asked for and there is none.
     """
     check_subset(config.bands, manifest, "train.bands")
     check_not_empty(manifest, "train")
     check_not_empty(manifest, "val")
+    for name in config.bands:
+        config.augmentation.scale_side(manifest.group_of(name).size_px)
     device = choose_device(config.device)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -134,13 +137,17 @@ def _make_spec(
 
 
 def _build_trained(spec: ClassifierSpec, config: TrainConfig) -> Any:
-    """Return the classifier that learns: on all chosen devices, in the precision chosen, from the seed."""
+    """Return the classifier that learns: on all chosen devices, in the precision chosen, from the seed.
+
+    Its patches have the side of training; the network is convolutional, so that its weights serve every side.
+    """
+    bands = [replace(band, size_px=config.augmentation.scale_side(band.size_px)) for band in spec.bands]
     strategy = make_strategy(config.batch_size_patches)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(choose_precision(config.mixed_precision))
     try:
         with strategy.scope():
-            model = build_classifier(spec)
+            model = build_classifier(replace(spec, bands=bands))
     finally:
         keras.config.set_dtype_policy("float32")
     if strategy.num_replicas_in_sync > 1:
