@@ -47,6 +47,10 @@ class Dimension:
             return trial.suggest_int(self.key, self.low, self.high, step=int(self.step or 1), log=self.log)
         return trial.suggest_float(self.key, self.low, self.high, step=self.step, log=self.log)
 
+    def list_extremes(self) -> list[Scalar]:
+        """Return all choices, or both ends of a range."""
+        return list(self.choices) or [self.low, self.high]
+
     def contains(self, value: Scalar) -> bool:
         """Return whether the value may be drawn."""
         if self.choices:

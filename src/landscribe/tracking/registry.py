@@ -23,12 +23,14 @@ from landscribe.files import compute_digest, compute_file_digest, write_json
 from landscribe.models.card import ModelCard
 from landscribe.progress import make_logger
 from landscribe.records.schema import Manifest
+from landscribe.tracking.answering import expect_answer
 from landscribe.tracking.outage import patiently
 from landscribe.tracking.store import open_store
 from landscribe.tracking.versions import write_test_scores
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 DIGEST_TAG, METRIC_TAG, TEST_TAG = "digest", "test_macro_ap", "test_digest"
+_NO_SUCH = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")  # alias, model
 _SERVED_MODEL = Path(__file__).with_name("served_model.py")
 _SERVING_LIBRARIES = ("tensorflow", "keras", "mlflow", "numpy", "pandas", "pillow")
 
@@ -130,12 +132,16 @@ def is_loadable(model_name: str, version: str) -> bool:
 def read_alias(model_name: str, alias: str) -> ModelVersion | None:
     """Return the version under an alias, or None."""
     open_store()
-    try:
-        return MlflowClient().get_model_version_by_alias(model_name, alias)
-    except MlflowException as error:
-        if error.error_code in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"):  # no such alias, no such model
-            return None
-        raise RegistryError(f"the registry does not answer: {str(error).splitlines()[0]} Try again.") from error
+    with expect_answer(f"the alias {alias} of {model_name} cannot be read"):
+        try:
+            return MlflowClient().get_model_version_by_alias(model_name, alias)
+        except MlflowException as error:
+            if error.error_code in (
+                "INVALID_PARAMETER_VALUE",
+                "RESOURCE_DOES_NOT_EXIST",
+            ):  # no such alias, no such model
+                return None
+            raise
 
 
 def load_served(uri: str) -> Any:

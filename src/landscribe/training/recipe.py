@@ -22,9 +22,10 @@ from landscribe.models.symmetry import average_symmetries
 from landscribe.pipeline.config import ONLY_REPLICA
 from landscribe.pipeline.dataset import make_eval_dataset, make_train_dataset, steps_per_epoch
 from landscribe.pipeline.modality import SensorDropout, make_fills
-from landscribe.records.schema import Manifest, check_not_empty, check_subset
+from landscribe.records.schema import Manifest
 from landscribe.training.config import EpochLog, TrainConfig
 from landscribe.training.fit import DivergedError, FitResult, Task, fit
+from landscribe.training.inputs import check_inputs
 from landscribe.training.losses import build_loss
 from landscribe.training.norms import synchronise_norms
 from landscribe.training.state import TrainState
@@ -87,11 +88,7 @@ def prepare(manifest: Manifest, config: TrainConfig) -> str:
         ParamsError: training patches would have part of a pixel.
         TrainingError: a GPU was asked for and there is none.
     """
-    check_subset(config.bands, manifest, "train.bands")
-    check_not_empty(manifest, "train")
-    check_not_empty(manifest, "val")
-    for name in config.bands:
-        config.augmentation.scale_side(manifest.group_of(name).size_px)
+    check_inputs(manifest, config)
     device = choose_device(config.device)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from landscribe.progress import make_logger
-from landscribe.records.schema import Manifest, check_not_empty, check_subset, read_manifest
+from landscribe.records.schema import Manifest, read_manifest
 from landscribe.search.config import SearchConfig
 from landscribe.search.report import Summary, write_search_report
 from landscribe.search.storage import explain_failures
@@ -18,6 +18,7 @@ from landscribe.search.workers import run_workers
 from landscribe.tracking import runs, studies
 from landscribe.training.config import TrainConfig
 from landscribe.training.identity import identify
+from landscribe.training.inputs import check_inputs
 from landscribe.training.trial import Task
 from landscribe.training.variation import make_space, warn_of_baseline
 from landscribe.training.weights import find_source
@@ -42,7 +43,7 @@ def search_best(
         report_dir: receives the report; None: there is none.
 
     Raises:
-        ParamsError: `search.space` does not fit the section `train`.
+        ParamsError: `search.space` does not fit the section `train`, or the records.
         RecordsError: a band is not stored, or train or val is empty.
         SearchError: the study cannot be reached, or a trial cannot be done.
         TrainingError: the weights to start from are not there.
@@ -50,9 +51,10 @@ def search_best(
     space = make_space(config, train)
     warn_of_baseline(space, train)
     manifest = read_manifest(data_dir / "records/manifest.json")
-    check_subset(train.bands, manifest, "train.bands")
-    check_not_empty(manifest, "train")
-    check_not_empty(manifest, "val")
+    check_inputs(manifest, train)
+    for dimension in space.dimensions:
+        for value in dimension.list_extremes():
+            check_inputs(manifest, train.vary({dimension.key: value}))
     with explain_failures():
         study = Study(name_study(config, train, manifest), config, space)
         with _open_parent(study, manifest, data_dir) as (parent, tags):

@@ -40,7 +40,7 @@ def make_space(search: SearchConfig, train: TrainConfig) -> Space:
         *(_make_dimension(key, entry, train) for key, entry in search.space.items()),
     ]
     for one, other in itertools.combinations(dimensions, 2):
-        for values in itertools.product(_list_extremes(one), _list_extremes(other)):
+        for values in itertools.product(one.list_extremes(), other.list_extremes()):
             _check("search.space", train, dict(zip((one.key, other.key), values, strict=True)))
     return Space(dimensions, list(_iter_baselines(search, train, dimensions)))
 
@@ -96,10 +96,6 @@ def _check(where: str, train: TrainConfig, values: Mapping[str, Scalar]) -> Trai
         return train.vary(values)
     except ParamsError as error:
         raise ParamsError(f"{where}: {error}") from error
-
-
-def _list_extremes(dimension: Dimension) -> list[Scalar]:
-    return list(dimension.choices) or [dimension.low, dimension.high]
 
 
 def _iter_baselines(
