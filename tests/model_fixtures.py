@@ -15,6 +15,7 @@ from landscribe.archive.bigearthnet_v1 import BigEarthNetV1
 from landscribe.labels import build_index, write_index
 from landscribe.models.card import ModelCard
 from landscribe.nomenclature import make_nomenclature
+from landscribe.pipeline.config import NO_AUGMENTATION
 from landscribe.records.conversion import ConvertConfig, Source, convert
 from landscribe.records.report import write_patch_statistics
 from landscribe.records.schema import Manifest, write_manifest
@@ -82,13 +83,7 @@ def make_train_config(**changed: Any) -> TrainConfig:
         "test_time_augmentation": False,
         "batch_size_patches": 12,
         "shuffle_buffer_patches": 36,
-        "augmentation": {
-            "dihedral": True,
-            "shift_fraction": 0.0,
-            "zoom_fraction": 0.0,
-            "gain_fraction": 0.0,
-            "mixup_alpha": 0.0,
-        },
+        "augmentation": NO_AUGMENTATION.model_dump() | {"dihedral": True},
         "modality_dropout": 0.0,
         "seed": 3,
         "device": "cpu",
