@@ -3,14 +3,13 @@
 Reads: models/, metrics/, scores/, reports/, data/records/. Writes: reports/register/. Params: split, register.
 """
 
-from landscribe import documentation
+from landscribe import documentation, files
 from landscribe.errors import run_or_exit
 from landscribe.evaluation.thresholds import read_thresholds
-from landscribe.files import write_json
 from landscribe.params import parse_section, read_params
 from landscribe.records.reader import read_example
 from landscribe.splits.config import SplitConfig
-from landscribe.tracking import outage, registry, runs
+from landscribe.tracking import outage, registry, runs, studies
 from landscribe.tracking.config import RegisterConfig
 from stages import paths
 
@@ -32,7 +31,8 @@ def main() -> None:
         scores_path=paths.SCORES / "test.parquet",
     )
     run_id = runs.ensure_run(facts.metrics, paths.REPORTS)
-    write_json(paths.REGISTRATION, outage.patiently(registry.register, candidate, name, run_id))
+    studies.ensure_study(paths.REPORTS / "search")
+    files.write_json(paths.REGISTRATION, outage.patiently(registry.register, candidate, name, run_id))
     runs.add_to_run(run_id, {}, paths.REPORTS, ["register"])
 
 

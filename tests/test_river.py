@@ -127,12 +127,16 @@ def test_results_pulled_from_a_remote_fill_an_empty_store(checkout: Checkout, tm
 
 
 def check_complete(client: mlflow.MlflowClient, run_id: str, checkout: Checkout) -> None:
-    """Check that a run has all that `make repro` left in the checkout's files."""
+    """Check that a run has all that `make repro` left in the checkout's files, and that the search has its runs."""
     run, record = client.get_run(run_id), read_json(checkout.folder / "reports/train/run.json")
     assert run.info.status == "FINISHED"
     metrics = checkout.read("metrics/val.json") | checkout.read("metrics/test.json")
     assert run.data.metrics.items() >= metrics.items()
     assert {"loss", "val_loss", "learning_rate", "best_epoch", "best_val_macro_ap"} <= set(run.data.metrics)
+    (search,) = client.search_runs([run.info.experiment_id], "attributes.run_name = 'search'")
+    trials = client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{search.info.run_id}'")
+    assert sorted(trial.info.run_name for trial in trials) == ["trial-000", "trial-001"]
+    assert {trial.info.status for trial in (search, *trials)} == {"FINISHED"}
     assert len(run.data.metrics) <= 60
     assert run.data.tags.items() >= record["tags"].items()
     assert run.data.params["train.epochs"] == str(record["params"]["train"]["epochs"])

@@ -20,6 +20,7 @@ from landscribe.training.state import remove_states
 
 METRICS = Path("metrics/test.json")
 RUN = Path("reports/train/run.json")
+SEARCH = Path("reports/search")
 REGISTRATION = Path("reports/register/registration.json")
 TRAINED = ("", "train", "score", "evaluate", "register")  # after these stages DVC holds the model
 SHOWN = {
@@ -58,11 +59,12 @@ def _dvc(*words: str) -> int:
 
 
 def _ensure_registered() -> int:
-    """Register again when the store has lost, or never had, the version or the run that DVC believes done."""
+    """Register again when the store has lost, or never had, the version or the runs that DVC believes done."""
     from landscribe.tracking.registry import is_registered
     from landscribe.tracking.runs import find_run, read_run_record
+    from landscribe.tracking.studies import is_whole
 
-    if is_registered(read_json(REGISTRATION)) and find_run(read_run_record(RUN)["run_id"]):
+    if is_registered(read_json(REGISTRATION)) and find_run(read_run_record(RUN)["run_id"]) and is_whole(SEARCH):
         return 0
     return _dvc("repro", "--quiet", "--force", "--single-item", "register")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from landscribe.tracking import studies
 from landscribe.tracking.store import open_store
@@ -23,6 +24,14 @@ def start_trial(number: int, parent: str) -> str:
     """Start the run of a trial whose process is killed; return its id."""
     tags = {"mlflow.parentRunId": parent, "optuna.trial": str(number)}
     return str(MlflowClient().create_run(open_store(), tags=tags).info.run_id)
+
+
+def list_children(parent: str) -> list[Run]:
+    """Return the runs of the trials of a study, by name."""
+    found = mlflow.search_runs(
+        search_all_experiments=True, filter_string=f"tags.`mlflow.parentRunId` = '{parent}'", output_format="list"
+    )
+    return sorted(found, key=lambda run: run.info.run_name)
 
 
 def test_a_study_goes_on_with_its_run_and_with_no_other(store: Path) -> None:
@@ -71,3 +80,37 @@ def test_a_trial_ends_in_its_state(store: Path, state: str, status: str) -> None
     assert [run.data.tags[tag] for tag in tags] == [parent, "7", state]
     studies.settle_trials(parent, {7: state})
     assert mlflow.get_run(run_id).info.end_time == run.info.end_time
+
+
+def test_a_search_that_the_store_has_lost_is_made_anew(store: Path, tmp_path: Path) -> None:
+    assert studies.is_whole(tmp_path)  # a search without trials
+    trials = [
+        {
+            "number": number,
+            "state": state,
+            "params": {"train": {"dropout": 0.1 * number}},
+            "metrics": {"best_val_macro_ap": max(values), "num_epochs": len(values)},
+            "val_macro_ap": values,
+        }
+        for number, state, values in ((0, "COMPLETE", [0.2, 0.5, 0.4]), (2, "PRUNED", [0.1]))
+    ]
+    record = tmp_path / "run.json"
+    studies.write_record(record, "told", {"archive": "demo"}, {"search": {"trials": 2}}, {"num_trials": 2}, trials)
+    assert not studies.is_whole(tmp_path)
+    studies.ensure_study(tmp_path)
+    parent = open_parent("told")
+    run = mlflow.get_run(parent)
+    assert (run.data.params, run.data.metrics["num_trials"]) == ({"search.trials": "2"}, 2)
+    children = list_children(parent)
+    assert [(child.info.run_name, child.info.status) for child in children] == [
+        ("trial-000", "FINISHED"),
+        ("trial-002", "KILLED"),
+    ]
+    points = MlflowClient().get_metric_history(children[0].info.run_id, "val_macro_ap")
+    assert [(point.step, point.value) for point in points] == [(1, 0.2), (2, 0.5), (3, 0.4)]
+    assert children[0].data.metrics["best_val_macro_ap"] == 0.5
+    MlflowClient().delete_run(children[1].info.run_id)  # as if it had been killed before it got there
+    assert not studies.is_whole(tmp_path)
+    studies.ensure_study(tmp_path)
+    assert studies.is_whole(tmp_path)
+    assert [child.info.run_name for child in list_children(parent)] == ["trial-000", "trial-002"]

@@ -28,7 +28,7 @@ pytest_plugins = ["tests.model_fixtures"]
 
 TRAIN = make_train_config(bands=["B01"], epochs=9)  # a trial has fewer epochs: those of the search
 SEARCH = make_search(trials=2, epochs=1, backbones=["SmallResNet"], space={"dropout": [0.1, 0.3]})
-REPORT = {"trials.csv", "summary.json", "history.png", "epochs.png", "slices.png", "importance.png"}
+REPORT = {"run.json", "trials.csv", "summary.json", "history.png", "epochs.png", "slices.png", "importance.png"}
 Fit = Callable[..., tuple[None, None]]
 
 

@@ -1,13 +1,19 @@
-"""A study in MLflow: one parent run, one child run a trial. The study is the truth, the runs follow it."""
+"""A study in MLflow: one parent run, one child run a trial. The study is the truth, the runs follow it.
+
+What the report of a finished search keeps of them is enough to make them anew in a store that has lost them.
+"""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from landscribe.files import read_json, write_json
 from landscribe.tracking import runs
 from landscribe.tracking.outage import patiently
 from landscribe.tracking.store import open_store
@@ -28,9 +34,7 @@ def open_parent(key: str, tags: Mapping[str, str], params: Mapping[str, Any]) ->
         params: by section, where it is new.
     """
     open_store()
-    known = f"tags.`{_STUDY_TAG}` = '{key}'"
-    found = patiently(mlflow.search_runs, search_all_experiments=True, filter_string=known, output_format="list")
-    if found:
+    if found := _search(_STUDY_TAG, key):
         with runs.resume_run(found[0].info.run_id) as run_id:
             yield run_id
         return
@@ -58,11 +62,86 @@ def settle_trials(parent_run_id: str, states: Mapping[int, str]) -> None:
         parent_run_id: of the study.
         states: number of each trial -> state, read before this call.
     """
-    children = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent_run_id}'"
     client = MlflowClient()
-    for run in patiently(mlflow.search_runs, search_all_experiments=True, filter_string=children, output_format="list"):
+    for run in _search(MLFLOW_PARENT_RUN_ID, parent_run_id):
         state = states.get(int(run.data.tags[_TRIAL_TAG]), "RUNNING")  # begun since the states were read
         status = _STATUS.get(state)
         if status and (run.info.status, run.data.tags.get(_STATE_TAG)) != (status, state):
             patiently(client.set_tag, run.info.run_id, _STATE_TAG, state)
             patiently(client.set_terminated, run.info.run_id, status)
+
+
+def write_record(
+    path: Path,
+    key: str,
+    tags: Mapping[str, str],
+    params: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    trials: Sequence[Mapping[str, Any]],
+) -> None:
+    """Write `run.json` of a search: enough, with its report, to make its runs anew when the store loses them.
+
+    Args:
+        path: of the file.
+        key: of the study.
+        tags: of its runs.
+        params: of the parent, by section.
+        metrics: of the parent.
+        trials: of each answered one: number, state, params by section, metrics, and val_macro_ap of each epoch.
+    """
+    record = {"key": key, "tags": dict(tags), "params": dict(params), "metrics": dict(metrics), "trials": list(trials)}
+    write_json(path, record)
+
+
+def is_whole(folder: Path) -> bool:
+    """Return whether the store holds the runs of the search that made a report; without trials it has none.
+
+    Raises:
+        StoreDownError: the store does not answer.
+    """
+    path = folder / "run.json"
+    if not path.is_file():
+        return True
+    record = read_json(path)
+    open_store()
+    found = _search(_STUDY_TAG, record["key"])
+    return bool(found) and not _find_lost(found[0].info.run_id, record["trials"])
+
+
+def ensure_study(folder: Path) -> None:
+    """Make the runs anew that the store has lost of the search that made a report.
+
+    Args:
+        folder: of the report: `run.json`, and what is logged as artifacts.
+
+    Raises:
+        StoreDownError: the store does not answer.
+    """
+    if is_whole(folder):
+        return
+    record = read_json(folder / "run.json")
+    tags = record["tags"]
+    with open_parent(record["key"], tags, record["params"]) as parent:
+        runs.log_metrics(record["metrics"])
+        runs.log_files(folder, "search")
+        for trial in _find_lost(parent, record["trials"]):
+            with start_trial(trial["number"], parent, tags, trial["params"]):
+                for epoch, value in enumerate(trial["val_macro_ap"], start=1):
+                    runs.log_epoch(epoch, {"val_macro_ap": value})
+                runs.log_metrics(trial["metrics"])
+                end_trial(trial["state"])
+
+
+def _find_lost(parent_run_id: str, trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the trials that have no run."""
+    present = {int(run.data.tags[_TRIAL_TAG]) for run in _search(MLFLOW_PARENT_RUN_ID, parent_run_id)}
+    return [trial for trial in trials if trial["number"] not in present]
+
+
+def _search(tag: str, value: str) -> list[Run]:
+    """Return the runs with this tag, the newest first."""
+    wanted = f"tags.`{tag}` = '{value}'"
+    found: list[Run] = patiently(
+        mlflow.search_runs, search_all_experiments=True, filter_string=wanted, output_format="list"
+    )
+    return found

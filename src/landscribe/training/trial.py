@@ -47,6 +47,10 @@ class Task:
     parent_run_id: str
     tags: Mapping[str, str]
 
+    def vary_train(self, values: Mapping[str, Any]) -> TrainConfig:
+        """Return the section `train` of a trial with these values."""
+        return self.train.vary({**values, "epochs": self.search.epochs})
+
     def encode(self) -> dict[str, Any]:
         """Return the task as JSON knows it."""
         sections = {"search": self.search.model_dump(), "train": self.train.model_dump()}
@@ -88,7 +92,7 @@ def run_trial(task: Task, trial: Trial) -> None:
     from landscribe.training.recipe import prepare, read_pretrained
 
     manifest = read_manifest(task.manifest_path)
-    config = task.train.vary({**trial.values, "epochs": task.search.epochs})
+    config = task.vary_train(trial.values)
     device, start = prepare(manifest, config), read_pretrained(manifest, config)
     tags, params = {**task.tags, "device": device}, {"train": config.model_dump()}
     with studies.start_trial(trial.number, task.parent_run_id, tags, params):

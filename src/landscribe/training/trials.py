@@ -13,7 +13,7 @@ from landscribe.records.schema import Manifest, read_manifest
 from landscribe.search.config import SearchConfig
 from landscribe.search.report import Summary, write_search_report
 from landscribe.search.storage import explain_failures
-from landscribe.search.study import Study
+from landscribe.search.study import Study, read_values
 from landscribe.search.workers import run_workers
 from landscribe.tracking import runs, studies
 from landscribe.training.config import TrainConfig
@@ -74,7 +74,7 @@ def search_best(
             summary = Summary.of(study)
             runs.log_metrics(summary.make_metrics())
             if report_dir:
-                write_search_report(report_dir, study)
+                _write_report(report_dir, study, task)
                 runs.log_files(report_dir, "search")
     return summary
 
@@ -101,6 +101,26 @@ def _open_parent(study: Study, manifest: Manifest, data_dir: Path) -> Iterator[t
             parent = until_done.enter_context(studies.open_parent(study.key, tags, params))
         runs.log_dataset(manifest, data_dir / "records", "search")
         yield parent, tags
+
+
+def _write_report(folder: Path, study: Study, task: Task) -> None:
+    """Write the report, and beside it what makes the runs anew."""
+    write_search_report(folder, study)
+    trials = []
+    for trial in study.list_answered():
+        by_epoch = list(trial.intermediate_values.values())
+        best = trial.value if trial.state.name == "COMPLETE" else max(by_epoch)
+        trials.append(
+            {
+                "number": trial.number,
+                "state": trial.state.name,
+                "params": {"train": task.vary_train(read_values(trial)).model_dump()},
+                "metrics": {"best_val_macro_ap": best, "num_epochs": len(by_epoch)},
+                "val_macro_ap": by_epoch,
+            }
+        )
+    metrics, params = Summary.of(study).make_metrics(), {"search": study.config.model_dump()}
+    studies.write_record(folder / "run.json", study.key, task.tags, params, metrics, trials)
 
 
 def _say_begun(study: Study) -> None:
