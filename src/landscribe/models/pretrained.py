@@ -13,7 +13,7 @@ from landscribe.models.applications import build_application, find_smallest_side
 from landscribe.models.artifact import read_model
 from landscribe.models.backbones import RANGE_LAYER, Range
 from landscribe.models.card import read_card
-from landscribe.models.symmetry import find_network
+from landscribe.models.looks import find_network
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

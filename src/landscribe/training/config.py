@@ -70,8 +70,9 @@ class TrainConfig(Section):
         early_stopping_epochs: stop after so many epochs without a better val macro average precision; 0: never.
         keep: weights of the epoch that is best on val, or of the last: with a small val split the best of many epochs
             is best by luck, and cosine decay ends at a good one.
-        test_time_augmentation: the saved model averages its logits over the eight symmetries of a patch, see
-            `models.symmetry`; the val scores of each epoch are those of one look.
+        test_time_augmentation: the saved model averages its logits over the eight symmetries of a patch, or of five
+            windows of it where training patches are smaller, see `models.looks`; the val scores of each epoch are those
+            of one look at the whole.
         batch_size_patches: the global batch, over all devices together.
         modality_dropout: share of the training patches that lose one of their two sensors, see `pipeline.modality`; the
             model then serves with either missing. 0: none.

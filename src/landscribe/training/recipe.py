@@ -16,9 +16,9 @@ from landscribe.evaluation.average_precision import compute_macro_ap
 from landscribe.inference.predictor import predict_scores
 from landscribe.models.card import ModelCard
 from landscribe.models.classifier import ClassifierSpec, build_classifier
+from landscribe.models.looks import average_looks
 from landscribe.models.preprocess import BandInput
 from landscribe.models.pretrained import Pretrained, read_classifier, read_imagenet
-from landscribe.models.symmetry import average_symmetries
 from landscribe.pipeline.config import ONLY_REPLICA
 from landscribe.pipeline.dataset import make_eval_dataset, make_train_dataset, steps_per_epoch
 from landscribe.pipeline.modality import SensorDropout, make_fills
@@ -64,7 +64,7 @@ def fit_classifier(
         pretrained.give_to(trained)
     task = _make_task(manifest, records_dir, statistics, config)
     result = fit(trained, evaluated, task, config, log_epoch, state)
-    return average_symmetries(evaluated) if config.test_time_augmentation else evaluated, result
+    return _build_looking(evaluated, spec, config) if config.test_time_augmentation else evaluated, result
 
 
 def make_card(manifest: Manifest, statistics: Mapping[str, Mapping[str, Any]], config: TrainConfig) -> ModelCard:
@@ -138,18 +138,30 @@ def _build_trained(spec: ClassifierSpec, config: TrainConfig) -> Any:
 
     Its patches have the side of training; the network is convolutional, so that its weights serve every side.
     """
-    bands = [replace(band, size_px=config.augmentation.scale_side(band.size_px)) for band in spec.bands]
     strategy = make_strategy(config.batch_size_patches)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(choose_precision(config.mixed_precision))
     try:
         with strategy.scope():
-            model = build_classifier(replace(spec, bands=bands))
+            model = build_classifier(_scale_sides(spec, config))
     finally:
         keras.config.set_dtype_policy("float32")
     if strategy.num_replicas_in_sync > 1:
         synchronise_norms(model)
     return model
+
+
+def _build_looking(evaluated: Any, spec: ClassifierSpec, config: TrainConfig) -> Any:
+    """Return the classifier that looks several times at a patch, each time at as much of it as training has shown."""
+    network = build_classifier(_scale_sides(spec, config))
+    network.set_weights(evaluated.get_weights())
+    return average_looks(network, {band.name: band.size_px for band in spec.bands})
+
+
+def _scale_sides(spec: ClassifierSpec, config: TrainConfig) -> ClassifierSpec:
+    """Return the spec with the sides of training patches."""
+    bands = [replace(band, size_px=config.augmentation.scale_side(band.size_px)) for band in spec.bands]
+    return replace(spec, bands=bands)
 
 
 def _make_task(
