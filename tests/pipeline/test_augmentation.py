@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from landscribe.backend import tf
-from landscribe.errors import ParamsError
 from landscribe.pipeline.augmentation import augment_batch
 from landscribe.pipeline.config import NO_AUGMENTATION, ONLY_REPLICA, AugmentationConfig, Replica
 
@@ -115,7 +114,7 @@ def test_bands_of_all_resolutions_stay_aligned(config: AugmentationConfig) -> No
 def test_bands_of_all_resolutions_see_the_same_window(config: AugmentationConfig) -> None:
     """On a ramp along rows and columns linear interpolation is exact, so a pixel says where its ground lies."""
     bands: Bands = {}
-    fine, middle, coarse = (config.scale_side(side) for side in (24, 12, 4))
+    fine, middle, coarse = config.scale_sides({"fine": 24, "middle": 12, "coarse": 4}).values()
     for side in (24, 12, 4):
         place = np.broadcast_to((np.arange(side, dtype=np.float32) + 0.5) / side, (50, side, side))
         bands |= {f"x{side}": place, f"y{side}": place.transpose(0, 2, 1)}
@@ -132,12 +131,11 @@ def test_bands_of_all_resolutions_see_the_same_window(config: AugmentationConfig
     assert np.ptp(moved["x24"].mean(axis=(1, 2))) > 0.3  # the place is drawn too
 
 
-def test_a_side_of_part_of_a_pixel_is_refused() -> None:
-    with pytest.raises(
-        ParamsError, match=r"size_fraction.*received 0.5, which makes 1.5 of 3. Choose one such as 0.66"
-    ):
-        SMALLER.scale_side(3)
-    assert [SMALLER.model_copy(update={"size_fraction": 0.8}).scale_side(side) for side in (160, 20, 5)] == [128, 16, 4]
+@pytest.mark.parametrize(("fraction", "scaled"), [(1.0, (120, 60, 20)), (0.77, (90, 45, 15)), (0.01, (6, 3, 1))])
+def test_smaller_sides_are_whole_pixels_of_every_band(fraction: float, scaled: tuple[int, ...]) -> None:
+    config = NO_AUGMENTATION.model_copy(update={"size_fraction": fraction})
+    sides = {"B02": 120, "B05": 60, "B01": 20}
+    assert config.scale_sides(sides) == dict(zip(sides, scaled, strict=True))
 
 
 def test_nothing_from_outside_the_patch_comes_in() -> None:

@@ -115,8 +115,6 @@ def test_what_cannot_be_searched_is_refused_before_any_run(store: Path, records:
         search_best(SEARCH, make_train_config(bands=["B12"]), records.folder.parent, 1)
     with pytest.raises(ParamsError, match="drop_out"):
         search_best(make_search(space={"drop_out": [1]}), TRAIN, records.folder.parent, 1)
-    with pytest.raises(ParamsError, match=r"size_fraction.*0\.77"):
-        search_best(make_search(space={"augmentation.size_fraction": [1.0, 0.77]}), TRAIN, records.folder.parent, 1)
     absent = make_train_config(bands=["B01"], weights=str(tmp_path / "absent.keras"))
     with pytest.raises(TrainingError, match="does not exist"):
         search_best(SEARCH, absent, records.folder.parent, 1)

@@ -46,9 +46,9 @@ def augment_batch(
 
     Raises:
         ValueError: a band is not square, its size is unknown, or it is no multiple of the coarsest band.
-        ParamsError: `config.size_fraction` leaves part of a pixel.
     """
     sides = {name: _side_px(name, band) for name, band in bands.items()}
+    drawn_sides = config.scale_sides(sides)
     # One dtype, because the same numbers as int32 and as int64 give different draws.
     seeds = tf.unstack(tf.random.split(tf.cast(seed, tf.int64), 4))  # always four, so one option leaves the others
     share, coarsest_px = Share(tf.shape(multi_hot)[0], replica), _coarsest_px(sides)
@@ -60,8 +60,7 @@ def augment_batch(
     augmented = {}
     for number, (name, band) in enumerate(bands.items()):
         values = band if geometry is None else _move_pixels(band, sides[name], geometry)
-        drawn_px = config.scale_side(sides[name])
-        values = values if window is None else draw_at_size(values, sides[name], drawn_px, window)
+        values = values if window is None else draw_at_size(values, sides[name], drawn_sides[name], window)
         values = values if gains is None else amplify(values, name, gains, number)
         augmented[name] = values if weight is None else _mix_with_partner(values, weight)
     return augmented, multi_hot if weight is None else _mix_with_partner(multi_hot, weight)

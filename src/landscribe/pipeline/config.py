@@ -1,10 +1,10 @@
 """Options of the input pipeline, known without importing TensorFlow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import Field
 
-from landscribe.errors import ParamsError
 from landscribe.params import Section
 
 
@@ -20,7 +20,8 @@ class AugmentationConfig(Section):
             arXiv:1409.4842. 0: no zoom.
         size_fraction: side of a training patch as part of the stored side. Zoom shows things larger than whole patches
             do; windows drawn with fewer pixels show them as large again, after Touvron et al., "Fixing the train-test
-            resolution discrepancy", arXiv:1906.06423, and cost less. 1: the stored side.
+            resolution discrepancy", arXiv:1906.06423, and cost less. Rounded to whole pixels of the coarsest band. 1:
+            the stored side.
         gain_fraction: each band of a patch is multiplied by a factor of its own, 1 - gain_fraction to 1 +
             gain_fraction, as light and air change it; decibels change by the same factor of power. 0: none.
         mixup_alpha: two patches and their multi_hot are mixed with a weight drawn from Beta(alpha, alpha), after
@@ -34,20 +35,17 @@ class AugmentationConfig(Section):
     gain_fraction: float = Field(ge=0.0, le=0.9)
     mixup_alpha: float = Field(ge=0.0, allow_inf_nan=False)
 
-    def scale_side(self, side_px: int) -> int:
-        """Return the side of a training patch whose stored side is `side_px`.
+    def scale_sides(self, sides: Mapping[str, int]) -> dict[str, int]:
+        """Return the side of a training patch by band, in pixels.
 
-        Raises:
-            ParamsError: `size_fraction` leaves part of a pixel: bands of several sizes would no longer be aligned.
+        The coarsest band's is rounded, to one pixel at least; the others have as many to each of its pixels as before.
+
+        Args:
+            sides: stored side by band, multiples of the coarsest.
         """
-        scaled = self.size_fraction * side_px
-        if abs(scaled - round(scaled)) > 1e-3 or round(scaled) < 1:
-            raise ParamsError(
-                f"train.augmentation.size_fraction: expected a part that leaves whole pixels of every band; received"
-                f" {self.size_fraction:g}, which makes {scaled:g} of {side_px}. Choose one such as"
-                f" {max(1, round(scaled)) / side_px:.6g}."
-            )
-        return round(scaled)
+        coarsest_px = min(sides.values())
+        scaled_px = max(1, round(self.size_fraction * coarsest_px))
+        return {name: side_px * scaled_px // coarsest_px for name, side_px in sides.items()}
 
 
 NO_AUGMENTATION = AugmentationConfig(

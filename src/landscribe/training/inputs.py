@@ -9,10 +9,7 @@ def check_inputs(manifest: Manifest, config: TrainConfig) -> None:
 
     Raises:
         RecordsError: a band is not stored, or train or val is empty.
-        ParamsError: `augmentation.size_fraction` leaves part of a pixel.
     """
     check_subset(config.bands, manifest, "train.bands")
     check_not_empty(manifest, "train")
     check_not_empty(manifest, "val")
-    for side_px in sorted({manifest.group_of(name).size_px for name in config.bands}):
-        config.augmentation.scale_side(side_px)

@@ -85,7 +85,6 @@ def prepare(manifest: Manifest, config: TrainConfig) -> str:
 
     Raises:
         RecordsError: a band is not stored, or train or val is empty.
-        ParamsError: training patches would have part of a pixel.
         TrainingError: a GPU was asked for and there is none.
     """
     check_inputs(manifest, config)
@@ -160,8 +159,8 @@ def _build_looking(evaluated: Any, spec: ClassifierSpec, config: TrainConfig) ->
 
 def _scale_sides(spec: ClassifierSpec, config: TrainConfig) -> ClassifierSpec:
     """Return the spec with the sides of training patches."""
-    bands = [replace(band, size_px=config.augmentation.scale_side(band.size_px)) for band in spec.bands]
-    return replace(spec, bands=bands)
+    sides = config.augmentation.scale_sides({band.name: band.size_px for band in spec.bands})
+    return replace(spec, bands=[replace(band, size_px=sides[band.name]) for band in spec.bands])
 
 
 def _make_task(

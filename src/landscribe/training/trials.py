@@ -43,7 +43,7 @@ def search_best(
         report_dir: receives the report; None: there is none.
 
     Raises:
-        ParamsError: `search.space` does not fit the section `train`, or the records.
+        ParamsError: `search.space` does not fit the section `train`.
         RecordsError: a band is not stored, or train or val is empty.
         SearchError: the study cannot be reached, or a trial cannot be done.
         TrainingError: the weights to start from are not there.
@@ -52,9 +52,6 @@ def search_best(
     warn_of_baseline(space, train)
     manifest = read_manifest(data_dir / "records/manifest.json")
     check_inputs(manifest, train)
-    for dimension in space.dimensions:
-        for value in dimension.list_extremes():
-            check_inputs(manifest, train.vary({dimension.key: value}))
     with explain_failures():
         study = Study(name_study(config, train, manifest), config, space)
         with _open_parent(study, manifest, data_dir) as (parent, tags):
