@@ -214,6 +214,9 @@ def test_tags_name_the_commit_and_the_inputs(
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
     for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "start"]):
         subprocess.run([*git, *words], cwd=tmp_path, check=True)
+    (tmp_path / "dvc.lock").write_text("schema: '2.0'\nstages: {}")
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics/test.json").touch()  # results do not change what made them
     tags = runs.make_tags(records.manifest, "GPU: x", tmp_path)
     assert len(tags["git.commit"]) == 40
     assert (tags["git.dirty"], tags["device"], tags["nomenclature"]) == ("false", "GPU: x", "BEN-19 (19 classes)")

@@ -38,6 +38,7 @@ _TRAINING_TAG = "training_digest"
 # What was learnt from, what was measured: the folders of reports that a run's page shows beside those of `train`.
 _REPORTS = ("discover", "split", "convert", "score", "evaluate")
 _USES = {"train": None, "val": None, "test": "evaluation"}  # split -> what its dataset is for; None: the run itself
+_RESULTS = ("dvc.lock", "metrics")  # in git, but results: in a fresh clone the first run writes them
 _open: list[Outbox] = []  # of the runs that this process logs to, the innermost last
 
 
@@ -351,7 +352,7 @@ def _find_missing(run_id: str, history: Iterable[Mapping[str, float]]) -> list[M
 
 
 def _read_git() -> tuple[str, bool]:
-    """Return (commit, whether the working tree differs), or ("unknown", True) outside git."""
+    """Return (commit, whether what makes a result differs from it), or ("unknown", True) outside git."""
 
     def ask(*words: str) -> str:
         # In the stage's own folder: under `dvc exp run --temp` that is the checkout whose code runs.
@@ -359,6 +360,7 @@ def _read_git() -> tuple[str, bool]:
         return answer.stdout.strip()
 
     try:
-        return ask("rev-parse", "HEAD"), bool(ask("status", "--porcelain"))
+        others = [f":(exclude){name}" for name in _RESULTS]
+        return ask("rev-parse", "HEAD"), bool(ask("status", "--porcelain", "--", ":/", *others))
     except (OSError, subprocess.CalledProcessError):
         return "unknown", True
