@@ -11,7 +11,7 @@ import pandas as pd
 
 from landscribe.charts import draw_bars, draw_note, figure, make_text
 from landscribe.files import replacing, write_json
-from landscribe.search.study import Study, read_values
+from landscribe.search.study import Study, read_best_value, read_values
 
 VALUE = "val_macro_ap"
 _MIN_TRIALS = 4  # complete ones; the importance of fewer is noise
@@ -65,19 +65,17 @@ def make_trial_table(study: Study) -> pd.DataFrame:
 
     `val_macro_ap` is that of the best epoch, of a pruned trial too; a diverged one has 0.
     """
-    rows = []
-    for trial in study.list_answered():
-        seen = list(trial.intermediate_values.values())
-        rows.append(
-            {
-                "trial": trial.number,
-                "state": trial.state.name,
-                **read_values(trial),
-                VALUE: trial.value if trial.state.name == "COMPLETE" else max(seen),
-                "num_epochs": len(seen),
-                "seconds": trial.duration.total_seconds() if trial.duration else math.nan,
-            }
-        )
+    rows = [
+        {
+            "trial": trial.number,
+            "state": trial.state.name,
+            **read_values(trial),
+            VALUE: read_best_value(trial),
+            "num_epochs": len(trial.intermediate_values),
+            "seconds": trial.duration.total_seconds() if trial.duration else math.nan,
+        }
+        for trial in study.list_answered()
+    ]
     return pd.DataFrame(rows)
 
 

@@ -202,6 +202,11 @@ def _make_pruner(pruning: Pruning | None) -> optuna.pruners.BasePruner:
     return optuna.pruners.MedianPruner(pruning.startup_trials, pruning.warmup_epochs + 1)
 
 
+def read_best_value(trial: FrozenTrial) -> float:
+    """Return the val macro average precision of the best epoch, of a pruned trial too; a diverged one has 0."""
+    return float(trial.value or 0.0) if trial.state == TrialState.COMPLETE else max(trial.intermediate_values.values())
+
+
 def read_values(trial: FrozenTrial) -> Mapping[str, object]:
     """Return what a trial varies, under dotted keys of the section `train`."""
     values: Mapping[str, object] = trial.user_attrs[_VALUES]

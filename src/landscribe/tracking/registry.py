@@ -130,7 +130,11 @@ def is_loadable(model_name: str, version: str) -> bool:
 
 
 def read_alias(model_name: str, alias: str) -> ModelVersion | None:
-    """Return the version under an alias, or None."""
+    """Return the version under an alias, or None.
+
+    Raises:
+        RegistryError: the registry does not answer.
+    """
     open_store()
     with expect_answer(f"the alias {alias} of {model_name} cannot be read"):
         try:

@@ -13,7 +13,7 @@ from landscribe.records.schema import Manifest, read_manifest
 from landscribe.search.config import SearchConfig
 from landscribe.search.report import Summary, write_search_report
 from landscribe.search.storage import explain_failures
-from landscribe.search.study import Study, read_values
+from landscribe.search.study import Study, read_best_value, read_values
 from landscribe.search.workers import run_workers
 from landscribe.tracking import runs, studies
 from landscribe.training.config import TrainConfig
@@ -106,13 +106,12 @@ def _write_report(folder: Path, study: Study, task: Task) -> None:
     trials = []
     for trial in study.list_answered():
         by_epoch = list(trial.intermediate_values.values())
-        best = trial.value if trial.state.name == "COMPLETE" else max(by_epoch)
         trials.append(
             {
                 "number": trial.number,
                 "state": trial.state.name,
                 "params": {"train": task.vary_train(read_values(trial)).model_dump()},
-                "metrics": {"best_val_macro_ap": best, "num_epochs": len(by_epoch)},
+                "metrics": {"best_val_macro_ap": read_best_value(trial), "num_epochs": len(by_epoch)},
                 "val_macro_ap": by_epoch,
             }
         )
