@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := repro
 
 repro: $(READY)
-	@python -m landscribe.repro --recipe "$$RECIPE" --set "$$SET" --stage "$$STAGE"
+	@python -m landscribe.cli.repro --recipe "$$RECIPE" --set "$$SET" --stage "$$STAGE"
 
 test: $(READY)
 	coverage erase

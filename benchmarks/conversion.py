@@ -15,8 +15,8 @@ from pathlib import Path
 
 from benchmarks import Figure
 from benchmarks.fake_v1 import plan_conversion, write_s2_patches
-from landscribe.bands import S2_BANDS
-from landscribe.records.conversion import convert
+from landscribe.conversion.converter import convert
+from landscribe.core.bands import S2_BANDS
 
 NUM_PATCHES = 2_000
 NUM_OFFICIAL_PATCHES = 300

@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import Figure
 from benchmarks.conversion import MOST_MB, SHARE_OF_BOUND, measure_bound_s
 from benchmarks.fake_v1 import iter_places, write_s2_patches
-from landscribe.bands import S2_BANDS
+from landscribe.core.bands import S2_BANDS
 
 FEW, MANY = 1_000, 20_000
 NUM_RUNS = 5

@@ -30,9 +30,9 @@ def run() -> list[Figure]:
 
 def _time_step(deterministic: bool) -> float:
     """Return the CPU time of the quickest of some steps on random patches."""
-    from landscribe.backend import keras, tf
     from landscribe.models.classifier import ClassifierSpec, build_classifier
     from landscribe.models.preprocess import BandInput
+    from landscribe.pipeline.backend import keras, tf
     from landscribe.training.losses import MultiLabelLoss
 
     tf.config.set_visible_devices([], "GPU")

@@ -22,6 +22,10 @@ from sklearn.metrics import average_precision_score
 
 from benchmarks import Figure
 from landscribe.archive.protocol import make_patches
+from landscribe.core.multi_hot import decode_multi_hot
+from landscribe.core.nomenclature import NOMENCLATURES
+from landscribe.core.params import parse_section, read_params
+from landscribe.core.scores import Scores, read_scores, write_scores
 from landscribe.evaluation.baseline import compute_ridge_macro_aps
 from landscribe.evaluation.bootstrap import draw_weights
 from landscribe.evaluation.config import EvaluateConfig
@@ -29,11 +33,7 @@ from landscribe.evaluation.evaluate import evaluate
 from landscribe.evaluation.report import make_summary, write_evaluate_report
 from landscribe.evaluation.slices import read_slices
 from landscribe.evaluation.thresholds import fit_thresholds
-from landscribe.labels import decode_multi_hot
-from landscribe.nomenclature import NOMENCLATURES
-from landscribe.params import parse_section, read_params
-from landscribe.scores import Scores, read_scores, write_scores
-from landscribe.workers import start_workers
+from landscribe.runtime.pool import start_workers
 
 TARGET_S = 60.0
 TARGET_MB = 2_000.0

@@ -10,11 +10,12 @@ import pandas as pd
 
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1
 from landscribe.archive.protocol import PATCH_SCHEMA
-from landscribe.bands import S1_BANDS, S2_BANDS, Band
+from landscribe.conversion.config import ConvertConfig
+from landscribe.conversion.converter import ConversionSource
+from landscribe.core.bands import S1_BANDS, S2_BANDS, Band
+from landscribe.core.nomenclature import NOMENCLATURES
 from landscribe.demo.geotiff import encode_geotiff
 from landscribe.demo.granules import GRANULES, Place, make_s1_metadata, make_s2_metadata
-from landscribe.nomenclature import NOMENCLATURES
-from landscribe.records.conversion import ConvertConfig, Source
 
 _LABELS = 3  # a patch has 2.9 on average
 _CELLS_PER_SIDE = 92  # one more than a tile has: room for 100,000 patches on the granules of the demo
@@ -61,13 +62,13 @@ def _write_patch(folder: Path, metadata: dict[str, object], bands: dict[str, Ban
         (folder / f"{folder.name}_{band}.tif").write_bytes(band.encode())
 
 
-def plan_conversion(folder: Path, names: Sequence[str], shard_size_mb: float) -> tuple[Source, ConvertConfig]:
+def plan_conversion(folder: Path, names: Sequence[str], shard_size_mb: float) -> tuple[ConversionSource, ConvertConfig]:
     """Return what to convert, all patches of `folder`/S2 for train, and how."""
     classes = NOMENCLATURES["BEN-19"]().classes
     columns = {"patch_id": names, "path": names, "labels": [[classes[0]]] * len(names)}
     index = pd.DataFrame(dict.fromkeys(PATCH_SCHEMA.names) | columns)
     splits = pd.DataFrame({"patch_id": names, "split": "train"})
-    source = Source(BigEarthNetV1(folder / "S2", None), "made", index, splits, ("BEN-19", classes))
+    source = ConversionSource(BigEarthNetV1(folder / "S2", None), "made", index, splits, ("BEN-19", classes))
     config = ConvertConfig(
         bands=list(S2_BANDS), image_size_px=128, shard_size_mb=shard_size_mb, max_bad_fraction=0, verify=False, seed=1
     )

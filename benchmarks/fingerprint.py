@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from benchmarks import Figure
 from benchmarks.fake_v1 import write_fake_v1
-from landscribe.bands import S2_BANDS
+from landscribe.core.bands import S2_BANDS
 
 NUM_PATCHES = 100_000
 TARGET_S = 5.0

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from benchmarks import Figure
 from landscribe.archive.bigearthnet_v2 import BigEarthNetV2
 from landscribe.archive.locate import locate_patches
-from landscribe.labels import build_index, write_index
-from landscribe.nomenclature import BEN_19_CODES, NOMENCLATURES
+from landscribe.core.nomenclature import BEN_19_CODES, NOMENCLATURES
+from landscribe.index.labels import build_index, write_index
 
 NUM_PATCHES = 480_038
 NUM_GRANULES = 115

@@ -18,15 +18,18 @@ import pandas as pd
 
 from benchmarks import Figure
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1
-from landscribe.demo import DemoConfig, write_demo_archive
-from landscribe.evaluation.average_precision import compute_average_precisions
+from landscribe.conversion.config import ConvertConfig
+from landscribe.conversion.converter import ConversionSource, convert
+from landscribe.core.average_precision import compute_average_precisions
+from landscribe.core.multi_hot import encode_multi_hot
+from landscribe.core.nomenclature import make_nomenclature
+from landscribe.core.params import PARAMS_FILE, parse_section, read_params
+from landscribe.core.patch import S1_FOLDER, S2_FOLDER
+from landscribe.demo.config import DemoConfig
+from landscribe.demo.writer import write_demo_archive
 from landscribe.evaluation.bootstrap import Judged, compute_draws, compute_interval
 from landscribe.evaluation.config import BootstrapConfig, EvaluateConfig
-from landscribe.labels import build_index, encode_multi_hot
-from landscribe.nomenclature import make_nomenclature
-from landscribe.params import PARAMS_FILE, parse_section, read_params
-from landscribe.patch import S1_FOLDER, S2_FOLDER
-from landscribe.records.conversion import ConvertConfig, Source, convert
+from landscribe.index.labels import build_index
 from landscribe.records.schema import Manifest
 from landscribe.splits.config import SplitConfig
 from landscribe.splits.strategies import make_splits
@@ -91,7 +94,7 @@ def make_records(folder: Path, params: dict[str, Any]) -> Records:
     index = build_index(archive.read_listing(), nomenclature).table.to_pandas()
     splits = make_splits(index, parse_section(params, "split", SplitConfig)).splits
     table = pd.DataFrame({"patch_id": list(splits), "split": list(splits.values())})
-    source = Source(archive, "demo", index, table, (nomenclature.name, nomenclature.classes))
+    source = ConversionSource(archive, "demo", index, table, (nomenclature.name, nomenclature.classes))
     config = parse_section(params, "convert", ConvertConfig)
     done = convert(source, config, folder / "records", folder / "scratch")
     learnt = index["patch_id"].map(splits) == "train"
@@ -111,7 +114,7 @@ def _vary(train: TrainConfig, loss: str, seed: int) -> TrainConfig:
 
 def _measure(records: Records, config: TrainConfig, bootstrap: BootstrapConfig) -> _Measured:
     """Train once and score test."""
-    from landscribe.inference.predictor import predict_scores
+    from landscribe.models.scoring import predict_scores
     from landscribe.pipeline.dataset import make_eval_dataset
     from landscribe.training.recipe import fit_classifier, prepare
 

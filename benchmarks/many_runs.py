@@ -12,10 +12,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from landscribe.core.params import PARAMS_FILE, find_repository, parse_section, read_params
 from landscribe.evaluation.metrics import HEADLINE
-from landscribe.params import PARAMS_FILE, find_repository, parse_section, read_params
-from landscribe.progress import track
 from landscribe.records.schema import read_manifest
+from landscribe.runtime.progress import track
 from landscribe.tracking import runs
 from landscribe.tracking.system_metrics import SystemMetrics
 from landscribe.training.config import TrainConfig

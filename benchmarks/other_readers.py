@@ -12,10 +12,10 @@ import numpy as np
 import rasterio
 from PIL import Image
 
-from landscribe.backend import keras, tf
-from landscribe.bands import S2_BANDS
+from landscribe.core.bands import S2_BANDS
+from landscribe.core.tfrecord import encode_example, write_record
+from landscribe.pipeline.backend import keras, tf
 from landscribe.records.reader import Record
-from landscribe.tfrecord import encode_example, write_record
 
 SIZE_PX = 120
 _PARALLEL_CALLS = _PREFETCHED_BATCHES = 10  # as in the authors' code

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks import Figure
 from benchmarks.fake_v1 import plan_conversion, write_s2_patches
-from landscribe.records.conversion import convert
+from landscribe.conversion.converter import convert
 from landscribe.records.schema import write_manifest
 
 NUM_PATCHES = 2_048

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.other_readers import SIZE_PX, Statistics, TiffSequence, make_official_dataset, write_official_records
-from landscribe.backend import keras, tf
 from landscribe.models.preprocess import BandInput, build_features, build_inputs
+from landscribe.pipeline.backend import keras, tf
 from landscribe.pipeline.config import NO_AUGMENTATION, ONLY_REPLICA, AugmentationConfig, PipelineConfig, Replica
 from landscribe.pipeline.dataset import make_train_dataset
 from landscribe.records.reader import iter_split

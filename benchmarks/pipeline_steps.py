@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from landscribe.backend import keras, tf
 from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
+from landscribe.pipeline.backend import keras, tf
 from landscribe.pipeline.config import NO_AUGMENTATION, ONLY_REPLICA, AugmentationConfig, PipelineConfig
 from landscribe.pipeline.dataset import make_train_dataset
 from landscribe.records.schema import Manifest, read_manifest

@@ -16,8 +16,8 @@ import numpy as np
 
 from benchmarks import Figure
 from benchmarks.losses import make_records
-from landscribe.files import write_json
-from landscribe.params import PARAMS_FILE, parse_section, read_params
+from landscribe.core.files import write_json
+from landscribe.core.params import PARAMS_FILE, parse_section, read_params
 from landscribe.records.schema import write_manifest
 from landscribe.search.config import SearchConfig
 from landscribe.search.report import Summary
@@ -78,7 +78,7 @@ def _keep_aside(folder: Path) -> Iterator[None]:
 
 def _compare(params: dict[str, dict[str, object]], seed: int, data_dir: Path) -> tuple[Summary, Summary]:
     """Return what a search with pruning, and one without, gave from a seed."""
-    from landscribe.training.trials import search_best
+    from landscribe.search.optimize import search_best
 
     train = parse_section({"train": params["train"] | _TRAIN | {"seed": seed}}, "train", TrainConfig)
     found = []

@@ -16,13 +16,14 @@ import pyarrow.parquet as pq
 
 from benchmarks import Figure
 from landscribe.archive.protocol import make_patches
-from landscribe.labels import decode_multi_hot, read_index
-from landscribe.leakage import audit
-from landscribe.name_lists import read_names
-from landscribe.nomenclature import NOMENCLATURES
+from landscribe.core.multi_hot import decode_multi_hot
+from landscribe.core.name_lists import read_names
+from landscribe.core.nomenclature import NOMENCLATURES
+from landscribe.index.labels import read_index
+from landscribe.runtime.pool import start_workers
 from landscribe.splits.config import SPLITS, SplitConfig
+from landscribe.splits.leakage import audit
 from landscribe.splits.strategies import make_splits
-from landscribe.workers import start_workers
 
 STRATEGIES = ("random", "official", "stratified", "spatial")
 TARGET_S = 30.0

@@ -22,11 +22,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks import Figure
-from landscribe.errors import ParamsError
-from landscribe.evaluation.average_precision import compute_macro_ap
+from landscribe.core.average_precision import compute_macro_ap
+from landscribe.core.errors import ParamsError
 from landscribe.records.reader import iter_split
 from landscribe.records.schema import read_manifest
-from tests.checkout import Checkout
+from tests.support.checkout import Checkout
 
 SEEDS = (1, 2, 3)
 TARGET = 0.87  # of the mean over the seeds

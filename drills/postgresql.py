@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from landscribe.errors import LandscribeError
+from landscribe.core.errors import LandscribeError
 
 _UNPRIVILEGED = ("postgres", "nobody")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.checkout import Checkout
+from tests.support.checkout import Checkout
 
 NUM_KILLS = 7  # of each victim
 SMALL = "demo.num_patches=200 demo.num_tiles=2 convert.shard_size_mb=0.6"  # 94 shards

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.checkout import Checkout
-from tests.layouts import LAYOUTS
+from tests.support.checkout import Checkout
+from tests.support.layouts import LAYOUTS
 
 SMALL = "search.trials=0 train.epochs=1 train.batch_size_patches=8 discover.max_bad_fraction=0"
 

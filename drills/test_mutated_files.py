@@ -13,16 +13,17 @@ import pandas as pd
 import pytest
 import rasterio
 
-from landscribe.bands import S1_BANDS
-from landscribe.demo import DemoConfig, write_demo_archive
+from landscribe.cli.overlay import write_merged
+from landscribe.core.bands import S1_BANDS
+from landscribe.core.patch import S1_FOLDER, S2_FOLDER
+from landscribe.demo.config import DemoConfig
 from landscribe.demo.geotiff import encode_geotiff
-from landscribe.overlay import write_merged
-from landscribe.patch import S1_FOLDER, S2_FOLDER
+from landscribe.demo.writer import write_demo_archive
 from landscribe.records.reader import iter_split
 from landscribe.records.schema import read_manifest
 from landscribe.splits.config import SPLITS
 from stages import convert, discover, fingerprint, split
-from tests.closure import ROOT
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from landscribe.params import PARAMS_FILE
-from landscribe.tracking.champions import Entry, read_log
-from landscribe.tracking.registry import CHALLENGER
-from tests.closure import ROOT
-from tests.model_fixtures import make_plain_environment
-from tests.promotion.challengers import Challenge
+from landscribe.core.params import PARAMS_FILE
+from landscribe.registry.champions import LogEntry, read_log
+from landscribe.tracking.registered import CHALLENGER
+from tests.support.challengers import Challenge
+from tests.support.model_fixtures import make_plain_environment
+from tests.support.paths import ROOT
 
-pytest_plugins = ["tests.model_fixtures"]
+pytest_plugins = ["tests.support.model_fixtures"]
 
 NUM_PROCESSES = 20
 NAME = "landscribe"  # of the committed params.yaml
@@ -56,7 +56,7 @@ def finish(processes: Sequence["subprocess.Popen[str]"]) -> list[tuple[int, str,
     return answers
 
 
-def check_log(log: Sequence[Entry], champion: str | None) -> None:
+def check_log(log: Sequence[LogEntry], champion: str | None) -> None:
     """Check that nothing is missing, nothing is twice, and each change starts where the one before ended."""
     assert [entry.number for entry in log] == list(range(1, len(log) + 1))
     assert [entry.previous for entry in log] == [None, *(entry.version for entry in log[:-1])]

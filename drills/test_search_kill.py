@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from drills.search_runs import Left, check_left, read_left
-from tests.checkout import Checkout
-from tests.processes import find_processes
+from tests.support.checkout import Checkout
+from tests.support.processes import find_processes
 
 NUM_KILLS = 10
 NUM_TRIALS = 8
@@ -21,7 +21,7 @@ SMALL = (
     ' search.backbones=[SmallResNet] search.pruning={"startup_trials":2,"warmup_epochs":1} train.batch_size_patches=16'
 )
 SEARCH = ("dvc", "repro", "search")
-VICTIMS = ("landscribe.training.trial", "stages.search", "dvc")
+VICTIMS = ("landscribe.search.trial", "stages.search", "dvc")
 LONGEST_S = 600.0  # a search that takes so much longer than a trial hangs
 
 

@@ -13,12 +13,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from landscribe.history import read_history
 from landscribe.tracking import runs
-from tests.checkout import Checkout
-from tests.mlflow_server import MlflowServer
+from landscribe.tracking.history import read_history
+from tests.support.checkout import Checkout
+from tests.support.mlflow_server import MlflowServer
 
-pytest_plugins = ["tests.model_fixtures"]
+pytest_plugins = ["tests.support.model_fixtures"]
 
 OUTAGE_S = 60
 LOCKED_S = 25  # MLflow waits 20 s for a locked SQLite file before it gives up

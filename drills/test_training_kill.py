@@ -11,8 +11,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from tests.checkout import Checkout
-from tests.processes import find_processes
+from tests.support.checkout import Checkout
+from tests.support.processes import find_processes
 
 NUM_KILLS = 10
 STAGE = "stages.train"

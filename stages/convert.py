@@ -7,17 +7,18 @@ Params: archive, convert. Cost: one read of the archive, all cores; no TensorFlo
 
 from landscribe.archive.config import ArchiveConfig
 from landscribe.archive.layouts import open_archive
-from landscribe.errors import run_or_exit
-from landscribe.files import read_json
-from landscribe.labels import read_index
-from landscribe.nomenclature import read_classes
-from landscribe.params import find_scratch, parse_section, read_params
-from landscribe.progress import say_summary
-from landscribe.records.conversion import ConvertConfig, Source, convert
-from landscribe.records.report import write_convert_report, write_patch_statistics
+from landscribe.conversion.config import ConvertConfig
+from landscribe.conversion.converter import ConversionSource, convert
+from landscribe.conversion.report import write_convert_report, write_patch_statistics
+from landscribe.core.files import read_json
+from landscribe.core.nomenclature import read_classes
+from landscribe.core.params import find_scratch, parse_section, read_params
+from landscribe.index.labels import read_index
 from landscribe.records.schema import write_manifest
+from landscribe.records.statistics import write_statistics
+from landscribe.runtime.entry import run_or_exit
+from landscribe.runtime.progress import say_summary
 from landscribe.splits.assignment import read_splits
-from landscribe.statistics import write_statistics
 from stages import paths
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     params = read_params()
     archive = open_archive(parse_section(params, "archive", ArchiveConfig))
     index, splits, classes = read_index(paths.INDEX), read_splits(paths.SPLITS), read_classes(paths.NOMENCLATURE)
-    source = Source(archive, read_json(paths.ARCHIVE)["digest"], index, splits, classes)
+    source = ConversionSource(archive, read_json(paths.ARCHIVE)["digest"], index, splits, classes)
     done = convert(source, parse_section(params, "convert", ConvertConfig), paths.RECORDS, find_scratch() / "convert")
     write_statistics(done.statistics, paths.BAND_STATISTICS)
     write_patch_statistics(done, paths.PATCH_STATISTICS)

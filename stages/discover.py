@@ -7,13 +7,14 @@ Params: archive, discover. Cost: one small file a patch (v1), seconds (v2); no T
 from landscribe.archive.config import ArchiveConfig
 from landscribe.archive.layouts import open_archive
 from landscribe.archive.locate import locate_patches
-from landscribe.errors import run_or_exit
-from landscribe.labels import DiscoverConfig, Exclusions, build_index, find_labels, write_index
-from landscribe.labels_report import write_discover_report
-from landscribe.nomenclature import make_nomenclature, write_nomenclature
-from landscribe.params import find_repository, parse_section, read_params
-from landscribe.progress import say_summary
-from landscribe.quarantine import check_bad_fraction
+from landscribe.core.nomenclature import make_nomenclature, write_nomenclature
+from landscribe.core.params import find_repository, parse_section, read_params
+from landscribe.core.quarantine import check_bad_fraction
+from landscribe.index.config import DiscoverConfig
+from landscribe.index.labels import Exclusions, build_index, find_labels, write_index
+from landscribe.index.report import write_discover_report
+from landscribe.runtime.entry import run_or_exit
+from landscribe.runtime.progress import say_summary
 from stages import paths
 
 

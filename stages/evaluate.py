@@ -5,16 +5,16 @@ Writes: models/thresholds.json, metrics/, reports/evaluate/; logs to the run tha
 Cost: seconds; half a minute for 120,000 patches; no TensorFlow.
 """
 
-from landscribe.errors import run_or_exit
+from landscribe.core.params import parse_section, read_params
+from landscribe.core.scores import read_scores
 from landscribe.evaluation.baseline import compute_ridge_macro_aps
 from landscribe.evaluation.config import EvaluateConfig
 from landscribe.evaluation.evaluate import evaluate
 from landscribe.evaluation.report import make_summary, write_evaluate_report, write_metrics
 from landscribe.evaluation.slices import read_slices
 from landscribe.evaluation.thresholds import fit_thresholds, write_thresholds
-from landscribe.params import parse_section, read_params
-from landscribe.progress import say_summary
-from landscribe.scores import read_scores
+from landscribe.runtime.entry import run_or_exit
+from landscribe.runtime.progress import say_summary
 from landscribe.tracking import runs
 from stages import paths
 

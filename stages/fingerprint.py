@@ -7,12 +7,12 @@ Params: archive, demo, split (its lists), train (its weights). Cost: one read of
 from landscribe.archive.config import ArchiveConfig
 from landscribe.archive.fingerprint import compute_fingerprint
 from landscribe.archive.layouts import open_archive
-from landscribe.demo import DemoConfig
+from landscribe.cli.sections import check_params
+from landscribe.core.files import write_json
+from landscribe.core.params import find_scratch, parse_section, read_params
+from landscribe.demo.config import DemoConfig
 from landscribe.demo.presence import ensure_demo_archive
-from landscribe.errors import run_or_exit
-from landscribe.files import write_json
-from landscribe.params import find_scratch, parse_section, read_params
-from landscribe.sections import check_params
+from landscribe.runtime.entry import run_or_exit
 from landscribe.splits.config import SplitConfig
 from landscribe.training.config import TrainConfig
 from landscribe.training.weights import find_source

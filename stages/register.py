@@ -3,14 +3,16 @@
 Reads: models/, metrics/, scores/, reports/, data/records/. Writes: reports/register/. Params: split, register.
 """
 
-from landscribe import documentation, files
-from landscribe.errors import run_or_exit
+from landscribe.core import files
+from landscribe.core.params import parse_section, read_params
 from landscribe.evaluation.thresholds import read_thresholds
-from landscribe.params import parse_section, read_params
 from landscribe.records.reader import read_example
+from landscribe.registry import documentation
+from landscribe.registry.config import RegisterConfig
+from landscribe.registry.registration import Candidate, compute_test_digest, register
+from landscribe.runtime.entry import run_or_exit
 from landscribe.splits.config import SplitConfig
-from landscribe.tracking import outage, registry, runs, studies
-from landscribe.tracking.config import RegisterConfig
+from landscribe.tracking import outage, runs, studies
 from stages import paths
 
 
@@ -20,19 +22,19 @@ def main() -> None:
     split = parse_section(read_params(), "split", SplitConfig)
     facts = documentation.read_facts(paths.REPORTS, paths.MODEL, paths.MANIFEST, paths.METRICS, split)
     documentation.write_documentation(paths.DOCUMENTATION, facts)
-    candidate = registry.Candidate(
+    candidate = Candidate(
         model_path=paths.MODEL,
         card=facts.card,
         thresholds=read_thresholds(paths.THRESHOLDS, facts.card.classes),
         metrics=facts.metrics,
-        test_digest=registry.compute_test_digest(facts.manifest),
+        test_digest=compute_test_digest(facts.manifest),
         example=read_example(facts.manifest, paths.RECORDS, "val", list(facts.card.bands)),
         description=documentation.make_description(facts),
         scores_path=paths.SCORES / "test.parquet",
     )
     run_id = runs.ensure_run(facts.metrics, paths.REPORTS)
     studies.ensure_study(paths.REPORTS / "search")
-    files.write_json(paths.REGISTRATION, outage.patiently(registry.register, candidate, name, run_id))
+    files.write_json(paths.REGISTRATION, outage.patiently(register, candidate, name, run_id))
     runs.add_to_run(run_id, {}, paths.REPORTS, ["register"])
 
 

@@ -3,17 +3,17 @@
 Reads: models/model.keras, data/records/. Writes: scores/{val,test}.parquet, reports/score/. Params: train (device).
 """
 
-from landscribe.devices import choose_device
-from landscribe.errors import run_or_exit
-from landscribe.inference.gallery import write_galleries
-from landscribe.inference.predictor import predict_scores
+from landscribe.core.nomenclature import check_same_classes
+from landscribe.core.params import parse_section, read_params
+from landscribe.core.scores import Scores, write_scores
+from landscribe.evaluation.gallery import write_galleries
 from landscribe.models.artifact import read_model
 from landscribe.models.card import read_card
-from landscribe.nomenclature import check_same_classes
-from landscribe.params import parse_section, read_params
+from landscribe.models.devices import choose_device
+from landscribe.models.scoring import predict_scores
 from landscribe.pipeline.dataset import make_eval_dataset
 from landscribe.records.schema import check_not_empty, read_manifest
-from landscribe.scores import Scores, write_scores
+from landscribe.runtime.entry import run_or_exit
 from landscribe.training.config import TrainConfig
 from stages import paths
 

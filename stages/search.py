@@ -8,15 +8,15 @@ Params: search, train (its values are trial 0). Cost: search.trials short traini
 from collections.abc import Mapping
 from typing import Any
 
-from landscribe.errors import run_or_exit
-from landscribe.files import write_json
-from landscribe.params import parse_section, read_params
-from landscribe.progress import make_logger
+from landscribe.core.files import write_json
+from landscribe.core.params import parse_section, read_params
+from landscribe.runtime.entry import run_or_exit
+from landscribe.runtime.progress import make_logger
 from landscribe.search.best import write_best
 from landscribe.search.config import SearchConfig
-from landscribe.search.workers import read_num_workers
+from landscribe.search.optimize import search_best
+from landscribe.search.processes import read_num_workers
 from landscribe.training.config import TrainConfig
-from landscribe.training.trials import search_best
 from stages import paths
 
 

@@ -4,17 +4,17 @@ Reads: data/index.parquet, data/nomenclature.json, the lists of params. Writes: 
 Params: split. Cost: seconds; half a minute for half a million patches; no TensorFlow.
 """
 
-from landscribe.errors import run_or_exit
-from landscribe.labels import read_index
-from landscribe.leakage import audit
-from landscribe.name_lists import read_names
-from landscribe.nomenclature import read_classes
-from landscribe.params import parse_section, read_params
-from landscribe.progress import make_logger
+from landscribe.core.name_lists import read_names
+from landscribe.core.nomenclature import read_classes
+from landscribe.core.params import parse_section, read_params
+from landscribe.index.labels import read_index
+from landscribe.runtime.entry import run_or_exit
+from landscribe.runtime.progress import make_logger
 from landscribe.splits.assignment import write_splits
 from landscribe.splits.config import SplitConfig
+from landscribe.splits.leakage import audit
+from landscribe.splits.report import write_split_report
 from landscribe.splits.strategies import make_splits
-from landscribe.splits_report import write_split_report
 from stages import paths
 
 

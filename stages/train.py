@@ -4,16 +4,17 @@ Reads: data/records/, data/band_statistics.json, search/best_params.yaml; DVC co
 Writes: models/model.keras, reports/train/. Params: train, with the values of the search. Cost: the longest stage.
 """
 
-from landscribe.errors import run_or_exit
+from landscribe.core.params import parse_section, read_params
 from landscribe.models.artifact import write_model
-from landscribe.params import parse_section, read_params
 from landscribe.records.schema import read_manifest
+from landscribe.records.statistics import read_statistics
+from landscribe.runtime.entry import run_or_exit
 from landscribe.search.best import read_best
-from landscribe.statistics import read_statistics
 from landscribe.tracking import runs
 from landscribe.training.config import TrainConfig
+from landscribe.training.epoch_lines import say_epoch
 from landscribe.training.recipe import fit_classifier, make_card, prepare, read_pretrained
-from landscribe.training.report import say_epoch, write_train_report
+from landscribe.training.report import write_train_report
 from landscribe.training.session import open_session
 from stages import paths
 

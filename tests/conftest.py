@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from landscribe.demo import DemoConfig, write_demo_archive
+from landscribe.demo.config import DemoConfig
+from landscribe.demo.writer import write_demo_archive
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "data"
 

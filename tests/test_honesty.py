@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.closure import ROOT, list_reached
+from tests.support.closure import list_reached
+from tests.support.paths import ROOT
 
 DVC: dict[str, Any] = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 PROJECT: dict[str, Any] = YAML(typ="safe").load(ROOT / "MLproject")["entry_points"]

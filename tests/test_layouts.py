@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from landscribe.files import read_json
-from landscribe.overlay import write_merged
-from landscribe.params import read_params
+from landscribe.cli.overlay import write_merged
+from landscribe.core.files import read_json
+from landscribe.core.params import read_params
 from landscribe.records.reader import Record, iter_split
 from landscribe.records.schema import Manifest, read_manifest
 from landscribe.splits.config import SPLITS
 from stages import convert, discover, fingerprint, split
-from tests.closure import ROOT
-from tests.layouts import LAYOUTS
+from tests.support.layouts import LAYOUTS
+from tests.support.paths import ROOT
 
 
 def run_to_convert(folder: Path, words: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Manifest, dict[str, Record]]:

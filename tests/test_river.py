@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from landscribe.files import read_json
-from tests.checkout import Checkout
+from landscribe.core.files import read_json
+from tests.support.checkout import Checkout
 
 # Val has 18 patches: of the usual six, f1 and f2 may well take the same thresholds.
 SMALL = (
@@ -190,7 +190,7 @@ def test_going_back_to_values_seen_before_makes_the_old_version_challenger_again
     ],
 )
 def test_a_mistake_is_one_sentence_and_ends_the_run(checkout: Checkout, assignments: str, words: str) -> None:
-    done = checkout.run("python", "-m", "landscribe.repro", "--set", assignments, check=False)
+    done = checkout.run("python", "-m", "landscribe.cli.repro", "--set", assignments, check=False)
     checkout.run("git", "checkout", "--quiet", "params.yaml")
     assert done.returncode != 0
     errors = [line for line in done.stdout.splitlines() if line.startswith("error: ")]

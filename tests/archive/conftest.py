@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from landscribe.patch import S1_FOLDER, S2_FOLDER
-from tests.archive.v1_folders import list_patches, open_pairs
+from landscribe.core.patch import S1_FOLDER, S2_FOLDER
+from tests.support.v1_folders import list_patches, open_pairs
 
 
 @pytest.fixture

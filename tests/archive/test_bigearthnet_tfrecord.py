@@ -13,12 +13,12 @@ import pytest
 from landscribe.archive import bigearthnet_tfrecord
 from landscribe.archive.bigearthnet_tfrecord import BigEarthNetTFRecord
 from landscribe.archive.raster import read_band
-from landscribe.bands import BANDS, S1_BANDS, S2_BANDS
-from landscribe.errors import ArchiveError, PatchError
-from landscribe.nomenclature import BEN_19_CODES
-from landscribe.patch import S1_FOLDER, S2_FOLDER
-from landscribe.tfrecord import decode_example, iter_records, read_record
-from tests.fake_tfrecord import Features, write_examples, write_tfrecord_archive
+from landscribe.core.bands import BANDS, S1_BANDS, S2_BANDS
+from landscribe.core.errors import ArchiveError, PatchError
+from landscribe.core.nomenclature import BEN_19_CODES
+from landscribe.core.patch import S1_FOLDER, S2_FOLDER
+from landscribe.core.tfrecord import decode_example, iter_records, read_record
+from tests.support.fake_tfrecord import Features, write_examples, write_tfrecord_archive
 
 DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs/archive_quirks.md").read_text(encoding="utf-8")
 NAME = "S2A_MSIL2A_20170613T101031_87_48"

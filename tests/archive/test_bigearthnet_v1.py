@@ -14,10 +14,10 @@ import pytest
 from landscribe.archive import bigearthnet_v1
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1, read_twin_names
 from landscribe.archive.protocol import PATCH_SCHEMA, Listing
-from landscribe.bands import S2_BANDS
-from landscribe.errors import ArchiveError, PatchError
-from landscribe.patch import S1_FOLDER, S2_FOLDER, parse_patch_name
-from tests.archive.v1_folders import list_folders, list_patches, open_pairs, open_s1, turn_into_folder
+from landscribe.core.bands import S2_BANDS
+from landscribe.core.errors import ArchiveError, PatchError
+from landscribe.core.patch import S1_FOLDER, S2_FOLDER, parse_patch_name
+from tests.support.v1_folders import list_folders, list_patches, open_pairs, open_s1, turn_into_folder
 
 DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs/archive_quirks.md").read_text(encoding="utf-8")
 

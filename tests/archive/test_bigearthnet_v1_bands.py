@@ -8,10 +8,10 @@ import pytest
 import rasterio
 
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1
-from landscribe.bands import S1_BANDS, S2_BANDS, Band
-from landscribe.errors import PatchError
-from landscribe.patch import S1_FOLDER, S2_FOLDER
-from tests.archive.v1_folders import list_folders, list_patches, open_pairs, open_s1, turn_into_folder
+from landscribe.core.bands import S1_BANDS, S2_BANDS, Band
+from landscribe.core.errors import PatchError
+from landscribe.core.patch import S1_FOLDER, S2_FOLDER
+from tests.support.v1_folders import list_folders, list_patches, open_pairs, open_s1, turn_into_folder
 
 ALL_BANDS = [*S2_BANDS.values(), *S1_BANDS.values()]
 

@@ -14,11 +14,11 @@ import rasterio
 from landscribe.archive.bigearthnet_v2 import BigEarthNetV2, read_twin_paths
 from landscribe.archive.metadata_v2 import read_metadata
 from landscribe.archive.protocol import Listing
-from landscribe.bands import S1_BANDS, S2_BANDS
-from landscribe.errors import ArchiveError, PatchError
-from landscribe.nomenclature import CLC_CODES
-from landscribe.patch import S1_FOLDER, S2_FOLDER
-from tests.fake_v2 import ArchiveParts, write_metadata, write_v2_archive
+from landscribe.core.bands import S1_BANDS, S2_BANDS
+from landscribe.core.errors import ArchiveError, PatchError
+from landscribe.core.nomenclature import CLC_CODES
+from landscribe.core.patch import S1_FOLDER, S2_FOLDER
+from tests.support.fake_v2 import ArchiveParts, write_metadata, write_v2_archive
 
 DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs/archive_quirks.md").read_text(encoding="utf-8")
 ALL_BANDS = [*S2_BANDS.values(), *S1_BANDS.values()]

@@ -14,8 +14,8 @@ from landscribe.archive import fingerprint
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1
 from landscribe.archive.fingerprint import compute_fingerprint
 from landscribe.archive.unit_files import Unit, digest_units
-from landscribe.errors import ArchiveError
-from landscribe.patch import S1_FOLDER, S2_FOLDER
+from landscribe.core.errors import ArchiveError
+from landscribe.core.patch import S1_FOLDER, S2_FOLDER
 
 
 @pytest.fixture

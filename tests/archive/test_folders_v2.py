@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from landscribe.archive.folders_v2 import MAPS_TREE, S1_TREE, S2_TREE, Tree, list_folders
-from landscribe.errors import ArchiveError
+from landscribe.core.errors import ArchiveError
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from landscribe.archive.image import (
     read_image,
     resample,
 )
-from landscribe.errors import PatchError
+from landscribe.core.errors import PatchError
 
 ROWS_PX, COLUMNS_PX = 24, 48
 # Two colours, left and right, so that a flip, a turn or a swapped band shows; the border is one of JPEG's blocks of 8.

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from landscribe.archive.label_table import read_label_table
-from landscribe.errors import ArchiveError
+from landscribe.core.errors import ArchiveError
 
 LABELS = {
     "S2B_MSIL2A_20170924T93020_69_24": ("Beaches, dunes, sands", "Transitional woodland/shrub"),

@@ -14,7 +14,7 @@ from landscribe.archive.config import ArchiveConfig
 from landscribe.archive.layouts import open_archive
 from landscribe.archive.protocol import Archive
 from landscribe.archive.tagged_images import TaggedImages
-from landscribe.patch import S1_FOLDER, S2_FOLDER
+from landscribe.core.patch import S1_FOLDER, S2_FOLDER
 
 HERE = Path("/checkout")
 BAND_ORDER = ["B", "G", "R", "NIR"]

@@ -13,8 +13,8 @@ from rasterio.warp import transform
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1
 from landscribe.archive.locate import locate_patches
 from landscribe.archive.protocol import PATCH_SCHEMA, make_patches
-from landscribe.patch import S2_FOLDER, V2_S1_NAME, V2_S2_NAME
-from landscribe.tiles import locate_tile
+from landscribe.core.patch import S2_FOLDER, V2_S1_NAME, V2_S2_NAME
+from landscribe.core.tiles import locate_tile
 
 PLACE = ("epsg", "ulx_m", "uly_m", "size_m")
 

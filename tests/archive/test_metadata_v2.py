@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from landscribe.archive.metadata_v2 import METADATA_SCHEMA, read_metadata
-from landscribe.errors import ArchiveError
+from landscribe.core.errors import ArchiveError
 
 ROWS = pa.Table.from_pylist(
     [{"patch_id": f"p{number}", "labels": ["a", "b"][:number], "split": "train"} for number in range(3)],

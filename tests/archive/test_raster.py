@@ -12,9 +12,9 @@ import pytest
 import rasterio
 
 from landscribe.archive.raster import read_band
-from landscribe.bands import BANDS
+from landscribe.core.bands import BANDS
+from landscribe.core.errors import PatchError
 from landscribe.demo.geotiff import encode_geotiff
-from landscribe.errors import PatchError
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 

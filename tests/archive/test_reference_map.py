@@ -11,8 +11,8 @@ import rasterio
 from landscribe.archive import reference_map
 from landscribe.archive.metadata_v2 import read_metadata
 from landscribe.archive.reference_map import name_ben_19_classes, name_clc_classes, read_maps
-from landscribe.nomenclature import BEN_19_CODES, CLC_CODES
-from tests.fake_v2 import ArchiveParts, write_v2_archive
+from landscribe.core.nomenclature import BEN_19_CODES, CLC_CODES
+from tests.support.fake_v2 import ArchiveParts, write_v2_archive
 
 
 @pytest.fixture(scope="module")

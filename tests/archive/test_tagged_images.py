@@ -13,10 +13,10 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from landscribe.archive.image import PLANET_BAND_ORDER
 from landscribe.archive.tagged_images import TaggedImages, list_images, read_tags
-from landscribe.bands import Band
-from landscribe.errors import ArchiveError, ParamsError, PatchError
-from landscribe.name_lists import read_names
-from tests import fake_images
+from landscribe.core.bands import Band
+from landscribe.core.errors import ArchiveError, ParamsError, PatchError
+from landscribe.core.name_lists import read_names
+from tests.support import fake_images
 
 DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs/archive_quirks.md").read_text(encoding="utf-8")
 TAGS = {"beach01": "sand sea", "beach02": "sand", "forest07": "trees", "v1.2": "cars pavement"}

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from landscribe.core.scores import Scores
 from landscribe.evaluation.baseline import compute_ridge_macro_aps
-from landscribe.scores import Scores
-from tests.model_fixtures import TinyRecords
+from tests.support.model_fixtures import TinyRecords
 
-pytest_plugins = ["tests.model_fixtures"]
+pytest_plugins = ["tests.support.model_fixtures"]
 
 
 def make_linear_toy(records: TinyRecords) -> tuple[pd.DataFrame, Scores]:

@@ -12,7 +12,7 @@ from landscribe.evaluation.bootstrap import (
     draw_weights,
 )
 from landscribe.evaluation.metrics import compute_metrics
-from tests.evaluation.problems import draw_problem, make_config
+from tests.support.problems import draw_problem, make_config
 
 CONFIG = make_config().bootstrap
 

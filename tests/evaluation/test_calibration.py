@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from landscribe.evaluation.calibration import compute_calibration_error, make_reliability
-from tests.evaluation.problems import draw_problem
+from tests.support.problems import draw_problem
 
 
 @pytest.mark.parametrize("num_bins", [2, 10, 15])

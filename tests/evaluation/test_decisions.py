@@ -12,7 +12,7 @@ from sklearn.metrics import (
 )
 
 from landscribe.evaluation.decisions import compute_patch_decisions, compute_ratios, count
-from tests.evaluation.problems import draw_problem
+from tests.support.problems import draw_problem
 
 SKLEARN = {
     "precision": precision_score,

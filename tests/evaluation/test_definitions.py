@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from landscribe.evaluation.tables import measure_split
-from landscribe.scores import Scores
-from tests.evaluation.problems import draw_problem, make_config
-from tests.evaluation.test_average_precision import count_average_precision
+from landscribe.core.scores import Scores
+from landscribe.evaluation.metric_tables import measure_split
+from tests.core.test_average_precision import count_average_precision
+from tests.support.problems import draw_problem, make_config
 
 NUM_BINS = 10
 Problem = tuple[np.ndarray, np.ndarray]

@@ -8,7 +8,7 @@ from landscribe.evaluation.evaluate import Evaluation, evaluate
 from landscribe.evaluation.metrics import HEADLINE, compute_metrics
 from landscribe.evaluation.slices import KINDS
 from landscribe.evaluation.thresholds import fit_thresholds
-from tests.evaluation.problems import draw_scores, make_config
+from tests.support.problems import draw_scores, make_config
 
 CONFIG = make_config()
 VAL, TEST = draw_scores(1), draw_scores(2)

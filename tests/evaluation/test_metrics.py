@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
-from landscribe.evaluation.average_precision import compute_macro_ap
+from landscribe.core.average_precision import compute_macro_ap
+from landscribe.core.files import read_json, write_json
 from landscribe.evaluation.metrics import HEADLINE, choose_headline, compute_metrics, measure
-from landscribe.files import read_json, write_json
-from tests.evaluation.problems import draw_problem
+from tests.support.problems import draw_problem
 
 HALF = 0.5
 RATIOS = ("precision", "recall", "f0_5", "f1", "f2", "accuracy")

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from landscribe.core.files import read_json
+from landscribe.core.scores import Scores
 from landscribe.evaluation.evaluate import Evaluation, evaluate
 from landscribe.evaluation.report import make_summary, write_evaluate_report, write_metrics
-from landscribe.files import read_json
-from landscribe.scores import Scores
-from tests.evaluation.problems import draw_scores, make_config
 from tests.evaluation.test_evaluate import make_slices
+from tests.support.problems import draw_scores, make_config
 
 TABLES = ("metrics", "per_class", "thresholds", "slices", "reliability")
 PICTURES = ("average_precision", "precision_recall", "confusion", "reliability", "slices")

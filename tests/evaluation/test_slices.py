@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from landscribe.archive.protocol import make_patches
 from landscribe.evaluation.metrics import compute_metrics
 from landscribe.evaluation.slices import KINDS, compute_slice_rows, number_units, read_slices
-from tests.evaluation.problems import draw_scores, make_config
+from tests.support.problems import draw_scores, make_config
 
 PATCHES = {
     "patch_id": ["a", "b", "c", "d", "e"],

@@ -5,7 +5,7 @@ import pytest
 
 from landscribe.evaluation.metrics import compute_metrics, measure
 from landscribe.evaluation.tally import make_tally, weigh
-from tests.evaluation.problems import draw_problem
+from tests.support.problems import draw_problem
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landscribe.errors import NomenclatureError
+from landscribe.core.errors import NomenclatureError
 from landscribe.evaluation.thresholds import fit_thresholds, read_thresholds, write_thresholds
-from tests.evaluation.problems import make_config
+from tests.support.problems import make_config
 
 
 def draw_problem(seed: int, decimals: int) -> tuple[np.ndarray, np.ndarray]:

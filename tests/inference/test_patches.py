@@ -15,14 +15,14 @@ from PIL import Image
 from landscribe.archive.bigearthnet_v1 import read_twin_names
 from landscribe.archive.metadata_v2 import read_metadata
 from landscribe.archive.raster import read_band
-from landscribe.bands import BANDS
-from landscribe.errors import ArchiveError, LandscribeError
+from landscribe.core.bands import BANDS
+from landscribe.core.errors import ArchiveError, LandscribeError
 from landscribe.inference import patches
 from landscribe.inference.patches import predict_path, write_predictions
 from landscribe.models.card import ModelCard
-from landscribe.tracking.registry import make_signature
-from tests.fake_images import write_planet_tiffs
-from tests.fake_v2 import write_v2_archive
+from landscribe.registry.registration import make_signature
+from tests.support.fake_images import write_planet_tiffs
+from tests.support.fake_v2 import write_v2_archive
 
 CLASSES = ("Beaches, dunes, sands", "water")
 

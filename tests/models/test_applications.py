@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landscribe.backend import keras
-from landscribe.errors import TrainingError
+from landscribe.core.errors import TrainingError
 from landscribe.models.applications import build_application, find_value_range, reads_blue_first
 from landscribe.models.backbones import build_backbone
 from landscribe.models.pretrained import read_imagenet
+from landscribe.pipeline.backend import keras
 from tests.models.test_backbones import FAMILIES
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])

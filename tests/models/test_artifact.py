@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landscribe.backend import keras
-from landscribe.errors import RecordsError
+from landscribe.core.errors import RecordsError
 from landscribe.models.artifact import read_model, write_model
 from landscribe.models.card import ModelCard, read_card
 from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
-from tests.model_fixtures import make_plain_environment
+from landscribe.pipeline.backend import keras
+from tests.support.model_fixtures import make_plain_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 BANDS = [

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landscribe.backend import keras
 from landscribe.models.backbones import build_backbone
 from landscribe.models.config import APPLICATIONS, BACKBONES
+from landscribe.pipeline.backend import keras
 
 FAMILIES = [
     "SmallResNet",

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from landscribe.errors import RecordsError
+from landscribe.core.errors import RecordsError
 from landscribe.models.card import CARD_NAME, count_weights, read_card
 
 

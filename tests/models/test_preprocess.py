@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from landscribe.backend import keras
 from landscribe.models.preprocess import BandInput, build_features, build_inputs
+from landscribe.pipeline.backend import keras
 
 BANDS = {
     "B01": BandInput("B01", 4, "uint16", 300.0, 80.0),

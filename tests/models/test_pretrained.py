@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landscribe.backend import keras
-from landscribe.errors import TrainingError
+from landscribe.core.errors import TrainingError
 from landscribe.models.artifact import write_model
 from landscribe.models.card import CARD_NAME, ModelCard
 from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
 from landscribe.models.pretrained import Pretrained, read_classifier
+from landscribe.pipeline.backend import keras
 
 BANDS, CLASSES = ("B05", "B02", "VV"), ("forest", "water", "rock")
 RANGES = [(2.0, 0.5), (1.0, -1.0), (0.25, 0.0)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from landscribe.bands import S1_BANDS, S2_BANDS
+from landscribe.core.bands import S1_BANDS, S2_BANDS
 from landscribe.models.stem import COLOURS, inflate, match_colours, share_colours, take_by_name
 
 KERNEL = np.random.default_rng(0).normal(size=(3, 3, 3, 5)).astype(np.float32)

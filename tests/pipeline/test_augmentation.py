@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landscribe.backend import tf
 from landscribe.pipeline.augmentation import augment_batch
+from landscribe.pipeline.backend import tf
 from landscribe.pipeline.config import NO_AUGMENTATION, ONLY_REPLICA, AugmentationConfig, Replica
 
 Bands = dict[str, np.ndarray]

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landscribe.backend import tf
-from landscribe.errors import RecordsError
+from landscribe.core.errors import RecordsError
+from landscribe.pipeline.backend import tf
 from landscribe.pipeline.config import NO_AUGMENTATION, ONLY_REPLICA, AugmentationConfig, PipelineConfig, Replica
 from landscribe.pipeline.dataset import make_eval_dataset, make_train_dataset, steps_per_epoch
 from landscribe.records.reader import iter_split
-from tests.model_fixtures import STORED_BANDS, TinyRecords
+from tests.support.model_fixtures import STORED_BANDS, TinyRecords
 
-pytest_plugins = ["tests.model_fixtures"]
+pytest_plugins = ["tests.support.model_fixtures"]
 
 DIHEDRAL = NO_AUGMENTATION.model_copy(update={"dihedral": True})
 ON = DIHEDRAL.model_copy(update={"shift_fraction": 0.2, "zoom_fraction": 0.2, "gain_fraction": 0.2, "mixup_alpha": 0.4})

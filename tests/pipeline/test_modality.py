@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from landscribe.backend import tf
-from landscribe.bands import group_by_sensor
+from landscribe.core.bands import group_by_sensor
+from landscribe.pipeline.backend import tf
 from landscribe.pipeline.config import NO_AUGMENTATION, ONLY_REPLICA, PipelineConfig, Replica
 from landscribe.pipeline.dataset import make_train_dataset
 from landscribe.pipeline.modality import SensorDropout, drop_sensors, make_fills, remove_sensor
-from tests.model_fixtures import TinyRecords
+from tests.support.model_fixtures import TinyRecords
 
-pytest_plugins = ["tests.model_fixtures"]
+pytest_plugins = ["tests.support.model_fixtures"]
 
 Bands = dict[str, np.ndarray]
 FILLS = {"S1": {"VV": -12.5, "VH": -19.25}, "S2": {"B02": 700.0, "B05": 1100.0}}

@@ -9,8 +9,8 @@ import pytest
 
 from landscribe.records.reader import iter_split
 from landscribe.records.schema import read_manifest
-from tests.closure import ROOT
-from tests.layouts import LAYOUTS
+from tests.support.layouts import LAYOUTS
+from tests.support.paths import ROOT
 from tests.test_layouts import run_to_convert
 
 

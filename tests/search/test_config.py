@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from landscribe.errors import ParamsError
-from landscribe.params import parse_section
+from landscribe.core.errors import ParamsError
+from landscribe.core.params import parse_section
 from landscribe.search.config import Hyperparameter, SearchConfig
-from tests.search.fixtures import make_search
+from tests.support.searches import make_search
 
 MISTAKES: dict[str, tuple[Any, str]] = {
     "neither": ({}, "expected a list of choices, or low and high"),

@@ -5,13 +5,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from landscribe.files import read_json
+from landscribe.core.files import read_json
 from landscribe.search.report import Summary, make_trial_table, write_search_report
 from landscribe.search.space import Dimension, Space
 from landscribe.search.study import Study
-from tests.search.fixtures import SPACE, answer, list_values, make_search
+from tests.support.searches import SPACE, answer, list_values, make_search
 
-pytest_plugins = ["tests.search.fixtures"]
+pytest_plugins = ["tests.support.searches"]
 pytestmark = pytest.mark.usefixtures("storage")
 
 PICTURES = {"history.png", "epochs.png", "slices.png", "importance.png"}

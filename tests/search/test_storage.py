@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from landscribe.errors import SearchError
-from landscribe.search.locks import FileLocks
+from landscribe.core.errors import SearchError
 from landscribe.search.storage import explain_failures, find_url, open_locks, open_storage
-from tests.search.fixtures import open_study
+from landscribe.search.study_locks import FileLocks
+from tests.support.searches import open_study
 
 
 def test_without_a_variable_studies_live_in_the_scratch_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,14 +13,14 @@ import pytest
 
 from landscribe.search.space import Dimension, Space
 from landscribe.search.study import Study
-from tests.search.fixtures import BASELINES, SPACE, answer, list_values, make_search, open_study, score
+from tests.support.searches import BASELINES, SPACE, answer, list_values, make_search, open_study, score
 
-pytest_plugins = ["tests.search.fixtures"]
+pytest_plugins = ["tests.support.searches"]
 pytestmark = pytest.mark.usefixtures("storage")
 
 DIE = """
 import os, signal
-from tests.search.fixtures import open_study
+from tests.support.searches import open_study
 with open_study().claim("dead") as trial:
     print(trial.number, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests.splits.fixtures import make_config
+from tests.support.indices import make_config
 
 
 def test_lists_start_from_the_repository_and_all_of_them_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from landscribe.errors import ArchiveError
+from landscribe.core.errors import ArchiveError
 from landscribe.splits.config import SPLITS, SplitConfig
 from landscribe.splits.strategies import make_splits
-from tests.splits.fixtures import make_config, make_index
+from tests.support.indices import make_config, make_index
 
 NAMES = [f"S2A_MSIL2A_20170613T101031_{number}_{number}" for number in range(12)]
 INDEX = make_index(patch_id=NAMES)

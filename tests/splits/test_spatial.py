@@ -8,11 +8,11 @@ import pytest
 
 from landscribe.archive.locate import locate_patches
 from landscribe.archive.protocol import make_patches
-from landscribe.errors import ArchiveError, ParamsError
-from landscribe.leakage import audit
+from landscribe.core.errors import ArchiveError, ParamsError
 from landscribe.splits.config import SPLITS
+from landscribe.splits.leakage import audit
 from landscribe.splits.strategies import make_splits
-from tests.splits.fixtures import GRANULES, make_config, make_grid, make_index, shuffle
+from tests.support.indices import GRANULES, make_config, make_grid, make_index, shuffle
 
 SIDE = 20  # patches of a tile
 TILES = {"33UUP": (32633, 300_000), "33UVP": (32633, 300_000 + 1200 * 17 + 300), "32UQU": (32632, 700_000)}

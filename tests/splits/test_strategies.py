@@ -7,7 +7,7 @@ import pytest
 from landscribe.splits.assignment import Assignment
 from landscribe.splits.config import SPLITS
 from landscribe.splits.strategies import make_splits
-from tests.splits.fixtures import make_config, make_grid, make_index, shuffle
+from tests.support.indices import make_config, make_grid, make_index, shuffle
 
 INDEX = make_grid(
     15,

@@ -5,7 +5,7 @@ import pytest
 
 from landscribe.splits.config import SPLITS
 from landscribe.splits.strategies import make_splits
-from tests.splits.fixtures import make_config, make_index, shuffle
+from tests.support.indices import make_config, make_index, shuffle
 
 FRACTIONS = [(0.05, 0.05), (0.1, 0.2), (0.1, 0.1), (0.25, 0.25), (0.02, 0.3), (0.0, 0.2), (1 / 3, 1 / 3)]
 

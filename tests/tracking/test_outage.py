@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
-from landscribe.errors import RegistryError, StoreDownError
-from landscribe.progress import make_logger
+from landscribe.core.errors import RegistryError, StoreDownError
+from landscribe.runtime.progress import make_logger
 from landscribe.tracking import outage
 
 

@@ -12,12 +12,12 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
-from landscribe.errors import RegistryError
+from landscribe.core.errors import RegistryError
 from landscribe.tracking import outage, outbox, runs
 from landscribe.tracking.outbox import Outbox, deliver
 from landscribe.tracking.store import open_store
 
-pytest_plugins = ["tests.model_fixtures"]
+pytest_plugins = ["tests.support.model_fixtures"]
 
 
 class FlakyStore:

@@ -10,15 +10,15 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from landscribe.errors import RegistryError, StoreDownError
-from landscribe.files import compute_file_digest, write_json
-from landscribe.history import write_history
-from landscribe.params import flatten
+from landscribe.core.errors import RegistryError, StoreDownError
+from landscribe.core.files import compute_file_digest, write_json
+from landscribe.core.params import flatten
 from landscribe.tracking import runs
+from landscribe.tracking.history import write_history
 from landscribe.tracking.store import EXPERIMENT, open_store
-from tests.model_fixtures import TinyRecords
+from tests.support.model_fixtures import TinyRecords
 
-pytest_plugins = ["tests.model_fixtures"]
+pytest_plugins = ["tests.support.model_fixtures"]
 
 PARAMS = {"train": {"learning_rate": 1e-5, "bands": ["B02"], "augmentation": {"dihedral": True}}}
 HISTORY = [{"epoch": 1, "loss": 0.5, "val_loss": 0.6}, {"epoch": 2, "loss": 0.25, "val_loss": 0.4}]

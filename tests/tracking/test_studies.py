@@ -10,7 +10,7 @@ from mlflow.entities import Run
 from landscribe.tracking import studies
 from landscribe.tracking.store import open_store
 
-pytest_plugins = ["tests.model_fixtures"]
+pytest_plugins = ["tests.support.model_fixtures"]
 
 
 def open_parent(key: str) -> str:

@@ -10,7 +10,7 @@ from landscribe.evaluation.metrics import HEADLINE
 from landscribe.tracking import runs, system_metrics
 from landscribe.tracking.system_metrics import SystemMetrics, average_gpus
 
-pytest_plugins = ["tests.model_fixtures"]
+pytest_plugins = ["tests.support.model_fixtures"]
 
 # As MLflow's monitors name them.
 OF_A_GPU = ("memory_usage_megabytes", "memory_usage_percentage", "utilization_percentage", "power_usage_watts",

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landscribe.backend import keras, tf
-from landscribe.errors import TrainingError
-from landscribe.training.fit import FitResult, Task, fit, plan_phases
+from landscribe.core.errors import TrainingError
+from landscribe.pipeline.backend import keras, tf
+from landscribe.training.fit import FitResult, FitTask, fit, plan_phases
 from landscribe.training.losses import MultiLabelLoss, build_loss
 from landscribe.training.optimizers import build_optimizer, read_weights
 from landscribe.training.recipe import fit_classifier
 from landscribe.training.state import TrainState
-from tests.model_fixtures import TinyRecords, Trained, make_train_config
+from tests.support.model_fixtures import TinyRecords, Trained, make_train_config
 
-pytest_plugins = ["tests.model_fixtures"]
+pytest_plugins = ["tests.support.model_fixtures"]
 
 STEPS = 3
 COLUMNS = ["epoch", "loss", "val_loss", "val_macro_ap", "learning_rate", "seconds"]
@@ -69,10 +69,10 @@ class Script:
         return {"val_loss": float(np.sum(self.seen[-1][0])), "val_macro_ap": value}
 
 
-def make_task(evaluate: Any, **changed: Any) -> Task:
+def make_task(evaluate: Any, **changed: Any) -> FitTask:
     """Return the toy's task."""
     values = {"make_batches": make_batches, "steps": STEPS, "loss": MultiLabelLoss(), "evaluate": evaluate}
-    return Task(**values | changed)
+    return FitTask(**values | changed)
 
 
 def fit_toy(script: Script, state: TrainState | None = None, **changed: Any) -> tuple[Any, FitResult]:

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landscribe.backend import keras, tf
+from landscribe.pipeline.backend import keras, tf
 from landscribe.training.losses import MultiLabelLoss, build_loss, compute_positive_weights
-from tests.model_fixtures import make_train_config
+from tests.support.model_fixtures import make_train_config
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(0, 4, (40, 6)).astype(np.float32)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landscribe.backend import keras
+from landscribe.pipeline.backend import keras
 from landscribe.training.norms import NormEstimator, list_norms
 
 PIXELS = np.random.default_rng(0).normal(3, 2, (20, 8, 8, 4)).astype(np.float32)

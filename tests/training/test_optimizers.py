@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landscribe.backend import keras
+from landscribe.pipeline.backend import keras
 from landscribe.training.optimizers import build_optimizer, build_schedule
-from tests.model_fixtures import make_train_config
+from tests.support.model_fixtures import make_train_config
 
 STEPS = 10
 

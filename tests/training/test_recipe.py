@@ -8,22 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.closure import ROOT
-from tests.model_fixtures import TinyRecords, make_plain_environment, make_train_config
+from tests.support.model_fixtures import TinyRecords, make_plain_environment, make_train_config
+from tests.support.paths import ROOT
 
-pytest_plugins = ["tests.model_fixtures"]
+pytest_plugins = ["tests.support.model_fixtures"]
 
 # A process of its own: devices are divided before TensorFlow starts.
 CODE = """
 import json, sys
 from pathlib import Path
-from landscribe.backend import keras, tf
+from landscribe.pipeline.backend import keras, tf
 (cpu,) = tf.config.list_physical_devices("CPU")
 num_devices, records_dir, statistics_path, config = json.loads(sys.argv[1])
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * num_devices)
-from landscribe.files import compute_digest
+from landscribe.core.files import compute_digest
 from landscribe.records.schema import read_manifest
-from landscribe.statistics import read_statistics
+from landscribe.records.statistics import read_statistics
 from landscribe.training.config import TrainConfig
 from landscribe.training.recipe import fit_classifier, prepare
 config = TrainConfig.model_validate(config)

@@ -11,9 +11,9 @@ from mlflow import MlflowClient
 
 from landscribe.training.session import open_session
 from landscribe.training.state import Snapshot, TrainState
-from tests.model_fixtures import MODEL_BANDS, TinyRecords, make_train_config
+from tests.support.model_fixtures import MODEL_BANDS, TinyRecords, make_train_config
 
-pytest_plugins = ["tests.model_fixtures"]
+pytest_plugins = ["tests.support.model_fixtures"]
 
 HISTORY = [{"epoch": 1, "loss": 0.5, "val_macro_ap": 0.25}]
 CHANGES: dict[str, dict[str, Any]] = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landscribe.errors import TrainingError
+from landscribe.core.errors import TrainingError
 from landscribe.training.state import Snapshot, TrainState, open_state, remove_states
 
 HISTORY = [{"epoch": 1, "loss": 0.1 + 0.2, "val_macro_ap": float("nan")}, {"epoch": 2, "loss": 1e-300}]

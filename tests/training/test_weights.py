@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from landscribe.errors import LandscribeError
+from landscribe.core.errors import LandscribeError
 from landscribe.models.card import CARD_NAME
 from landscribe.models.config import find_kind
-from landscribe.tracking.registry import register
+from landscribe.registry.registration import register
 from landscribe.tracking.runs import start_run
 from landscribe.training.weights import find_source
-from tests.model_fixtures import make_candidate
+from tests.support.model_fixtures import make_candidate
 
-pytest_plugins = ["tests.model_fixtures"]
+pytest_plugins = ["tests.support.model_fixtures"]
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 

@@ -23,14 +23,14 @@ import pyarrow.compute as pc
 from landscribe.archive.folders import scan_folder
 from landscribe.archive.names import check_name
 from landscribe.archive.protocol import PATCH_SCHEMA, Listing, make_patches
-from landscribe.bands import S1_BANDS, S2_BANDS, Band
-from landscribe.errors import ArchiveError, PatchError, RecordsError, did_you_mean
-from landscribe.nomenclature import BEN_19_CODES, CLC_CODES
-from landscribe.patch import parse_patch_name, parse_s1_tile
-from landscribe.progress import track
-from landscribe.quarantine import LeftOut
-from landscribe.tfrecord import Features, decode_example, read_record
-from landscribe.workers import start_workers
+from landscribe.core.bands import S1_BANDS, S2_BANDS, Band
+from landscribe.core.errors import ArchiveError, PatchError, RecordsError, did_you_mean
+from landscribe.core.nomenclature import BEN_19_CODES, CLC_CODES
+from landscribe.core.patch import parse_patch_name, parse_s1_tile
+from landscribe.core.quarantine import LeftOut
+from landscribe.core.tfrecord import Features, decode_example, read_record
+from landscribe.runtime.pool import start_workers
+from landscribe.runtime.progress import track
 
 # Feature of the label strings -> its classes in the order of the multi-hot vector, which is CLC's: label_indices.json.
 _CLASSES = {"original_labels": tuple(CLC_CODES), "BigEarthNet-19_labels": tuple(BEN_19_CODES)}

@@ -17,13 +17,13 @@ from landscribe.archive.label_table import read_label_table
 from landscribe.archive.metadata_v1 import FIELDS, MetadataTask, read_metadata
 from landscribe.archive.protocol import PATCH_SCHEMA, Listing, make_patches
 from landscribe.archive.raster import read_band
-from landscribe.bands import S1_BANDS, S2_BANDS, Band
-from landscribe.errors import ArchiveError, PatchError
-from landscribe.patch import S1_SCENE, V2_GRANULE, is_s1_name, is_s2_name
-from landscribe.progress import track
-from landscribe.quarantine import LeftOut
-from landscribe.tiles import PATCH_SIZE_M
-from landscribe.workers import map_in_workers
+from landscribe.core.bands import S1_BANDS, S2_BANDS, Band
+from landscribe.core.errors import ArchiveError, PatchError
+from landscribe.core.patch import S1_SCENE, V2_GRANULE, is_s1_name, is_s2_name
+from landscribe.core.quarantine import LeftOut
+from landscribe.core.tiles import PATCH_SIZE_M
+from landscribe.runtime.pool import map_in_workers
+from landscribe.runtime.progress import track
 
 _CHUNK_PATCHES = 4000  # one takes 0.2 s to read: worker processes pay from the second on
 _PIXEL_M = 10  # twins nearer than this show the same pixels

@@ -16,10 +16,10 @@ from landscribe.archive.folders_v2 import MAPS_TREE, S1_TREE, S2_TREE, Tree, lis
 from landscribe.archive.metadata_v2 import read_metadata
 from landscribe.archive.protocol import PATCH_SCHEMA, Listing, make_patches
 from landscribe.archive.reference_map import name_ben_19_classes, name_clc_classes, read_maps
-from landscribe.bands import S1_BANDS, S2_BANDS, Band
-from landscribe.errors import ArchiveError
-from landscribe.patch import V1_S2_NAME, V2_S1_NAME, V2_S2_NAME
-from landscribe.quarantine import LeftOut
+from landscribe.core.bands import S1_BANDS, S2_BANDS, Band
+from landscribe.core.errors import ArchiveError
+from landscribe.core.patch import V1_S2_NAME, V2_S1_NAME, V2_S2_NAME
+from landscribe.core.quarantine import LeftOut
 
 _DISTANT = "its Sentinel-1 twin lies elsewhere: tile, column or row of s1_name differ"
 _SPLITS = pa.array(["train", "validation", "test"])

@@ -5,8 +5,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from landscribe.bands import IMAGE_BANDS, check_bands
-from landscribe.params import Section, find_repository
+from landscribe.core.bands import IMAGE_BANDS, check_bands
+from landscribe.core.params import Section, find_repository
 
 Layout = Literal["demo", "bigearthnet-v1", "bigearthnet-v2", "bigearthnet-tfrecord", "tagged-images"]
 FLAGS = ("snow", "cloud")  # words of archive.exclude: the archive's own flags, not lists

@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 
 from landscribe.archive.protocol import Archive
 from landscribe.archive.unit_files import Signature, Unit, digest_units, sign_units
-from landscribe.errors import ArchiveError
-from landscribe.files import compute_digest, compute_file_digest, replacing
-from landscribe.progress import track
-from landscribe.workers import map_in_workers
+from landscribe.core.errors import ArchiveError
+from landscribe.core.files import compute_digest, compute_file_digest, replacing
+from landscribe.runtime.pool import map_in_workers
+from landscribe.runtime.progress import track
 
 _CHUNK_UNITS = 5000  # one takes 0.2 s to sign: worker processes pay from the second on
 _CHUNK_BYTES = 100_000_000  # one takes 0.2 s to digest

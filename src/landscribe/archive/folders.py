@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from landscribe.errors import ArchiveError
+from landscribe.core.errors import ArchiveError
 
 
 def scan_folder(folder: Path, key: str) -> list[tuple[str, bool]]:

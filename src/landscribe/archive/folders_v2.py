@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from landscribe.archive.folders import scan_folder
-from landscribe.errors import ArchiveError
-from landscribe.patch import S1_SCENE, V2_GRANULE, is_s2_name
-from landscribe.progress import track
+from landscribe.core.errors import ArchiveError
+from landscribe.core.patch import S1_SCENE, V2_GRANULE, is_s2_name
+from landscribe.runtime.progress import track
 
 
 @dataclass(frozen=True)

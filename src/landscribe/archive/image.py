@@ -20,7 +20,7 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning
 
 from landscribe.archive.gdal_errors import UNREADABLE, explain
-from landscribe.errors import PatchError
+from landscribe.core.errors import PatchError
 
 # Of Planet's GeoTIFFs of four bands, where a file does not mark its colours.
 PLANET_BAND_ORDER = ("B", "G", "R", "NIR")

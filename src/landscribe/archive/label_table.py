@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from landscribe.errors import ArchiveError
+from landscribe.core.errors import ArchiveError
 
 _SCHEMA = pa.schema({"patch_id": pa.string(), "labels": pa.list_(pa.string())})
 

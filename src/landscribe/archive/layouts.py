@@ -9,7 +9,7 @@ from landscribe.archive.bigearthnet_v2 import BigEarthNetV2
 from landscribe.archive.config import ArchiveConfig
 from landscribe.archive.protocol import Archive
 from landscribe.archive.tagged_images import TaggedImages
-from landscribe.patch import S1_FOLDER, S2_FOLDER
+from landscribe.core.patch import S1_FOLDER, S2_FOLDER
 
 
 def open_archive(config: ArchiveConfig) -> Archive:

@@ -9,8 +9,8 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.warp import transform
 
-from landscribe.errors import PatchError
-from landscribe.tiles import PATCH_SIZE_M, locate_tile
+from landscribe.core.errors import PatchError
+from landscribe.core.tiles import PATCH_SIZE_M, locate_tile
 
 _DECIMALS = 7  # of a degree: about a centimetre; the digits behind them vary with the release of PROJ
 

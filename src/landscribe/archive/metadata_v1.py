@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from landscribe.errors import PatchError
-from landscribe.patch import is_s1_name, parse_patch_name, parse_s1_tile
+from landscribe.core.errors import PatchError
+from landscribe.core.patch import is_s1_name, parse_patch_name, parse_s1_tile
 
 _TILE = re.compile(r"_T([0-9]{2}[A-Z]{3})_")
 _UTM_ZONE = re.compile(r"WGS 84 / UTM zone ([1-9]|[1-5][0-9]|60)([NS])\b")

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import types
 
-from landscribe.errors import ArchiveError
+from landscribe.core.errors import ArchiveError
 
 METADATA_SCHEMA = pa.schema(
     {

@@ -1,6 +1,6 @@
 """Names that lists, tables and records give to patches: keys, never paths."""
 
-from landscribe.errors import PatchError
+from landscribe.core.errors import PatchError
 
 
 def check_name(name: str) -> str:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from landscribe.bands import Band
-from landscribe.quarantine import LeftOut
+from landscribe.core.bands import Band
+from landscribe.core.quarantine import LeftOut
 
 # Facts that an archive does not give are null.
 PATCH_SCHEMA = pa.schema(

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from landscribe.archive.plain_tiff import decode_plain_tiff
-from landscribe.bands import Band
-from landscribe.errors import PatchError
+from landscribe.core.bands import Band
+from landscribe.core.errors import PatchError
 
 # A larger file is no plain band of a patch, and is never held in memory as a whole.
 _MOST_BYTES = 1 << 20

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from landscribe.archive.raster import read_band
-from landscribe.bands import Band
-from landscribe.errors import PatchError
-from landscribe.nomenclature import BEN_19_CODES, CLC_CODES
-from landscribe.progress import track
-from landscribe.workers import map_in_workers
+from landscribe.core.bands import Band
+from landscribe.core.errors import PatchError
+from landscribe.core.nomenclature import BEN_19_CODES, CLC_CODES
+from landscribe.runtime.pool import map_in_workers
+from landscribe.runtime.progress import track
 
 MAP_BAND = Band(name="reference_map", resolution_m=10, size_px=120, dtype="uint16")
 _CHUNK_PATCHES = 1000  # a few workers start in the time that one reads so many maps

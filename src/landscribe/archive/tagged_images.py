@@ -12,10 +12,10 @@ import numpy as np
 from landscribe.archive.image import IMAGE_SUFFIXES, ImageFacts, Square, inspect_image, read_image, resample
 from landscribe.archive.names import check_name
 from landscribe.archive.protocol import Listing, make_patches
-from landscribe.bands import IMAGE_BANDS, Band, check_bands
-from landscribe.errors import ArchiveError, PatchError
-from landscribe.progress import track
-from landscribe.quarantine import LeftOut
+from landscribe.core.bands import IMAGE_BANDS, Band, check_bands
+from landscribe.core.errors import ArchiveError, PatchError
+from landscribe.core.quarantine import LeftOut
+from landscribe.runtime.progress import track
 
 _COLUMNS = ("image_name", "tags")
 _FACTS = ("dtype", "rows_px", "columns_px")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from landscribe.files import compute_digest, compute_file_digest
+from landscribe.core.files import compute_digest, compute_file_digest
 
 Unit = Sequence[str | Path]  # folders or files
 Signature = tuple[bytes, int, int]  # digest of names, sizes and times; number of files; their bytes

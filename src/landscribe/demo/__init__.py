@@ -12,6 +12,12 @@
 Every number is drawn; nothing was measured. A score on it says that the pipeline works, nothing about any model.
 """
 
-from landscribe.demo.writer import DemoConfig, write_demo_archive
+import lazy_loader
 
-__all__ = ["DemoConfig", "write_demo_archive"]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "config": ["DemoConfig"],
+        "writer": ["write_demo_archive"],
+    },
+)

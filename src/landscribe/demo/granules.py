@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from landscribe.tiles import PATCH_SIZE_M
+from landscribe.core.tiles import PATCH_SIZE_M
 
 Biome = Literal["continental", "atlantic", "boreal", "mediterranean", "alpine"]
 Season = Literal["spring", "summer", "autumn", "winter", "dry"]

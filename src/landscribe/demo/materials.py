@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landscribe.bands import S1_BANDS, S2_BANDS
+from landscribe.core.bands import S1_BANDS, S2_BANDS
 from landscribe.demo.granules import Season
 
 OPTICAL_BANDS: tuple[str, ...] = tuple(S2_BANDS)

@@ -3,10 +3,11 @@
 import shutil
 from pathlib import Path
 
-from landscribe.demo.writer import CONFIG_FILE, DemoConfig, write_demo_archive
-from landscribe.errors import ArchiveError
-from landscribe.files import read_json
-from landscribe.progress import make_logger
+from landscribe.core.errors import ArchiveError
+from landscribe.core.files import read_json
+from landscribe.demo.config import DemoConfig
+from landscribe.demo.writer import CONFIG_FILE, write_demo_archive
+from landscribe.runtime.progress import make_logger
 
 
 def ensure_demo_archive(config: DemoConfig, root: Path) -> None:

@@ -5,16 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landscribe.bands import S2_BANDS
+from landscribe.core.bands import S2_BANDS
 from landscribe.demo.covers import Canvas
-from landscribe.demo.materials import (
-    BACKSCATTER_DB,
-    MATERIALS,
-    OPTICAL_BANDS,
-    RADAR_BANDS,
-    REFLECTANCE,
-    ROUGHNESS,
-)
+from landscribe.demo.materials import BACKSCATTER_DB, MATERIALS, OPTICAL_BANDS, RADAR_BANDS, REFLECTANCE, ROUGHNESS
 from landscribe.demo.terrain import NORMAL_QUANTILES, SIZE_PX, Floats, draw_quantiles, make_grain, make_noise
 
 _VIGOUR_BANDS = frozenset({"B06", "B07", "B08", "B8A", "B09"})

@@ -7,32 +7,24 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 from tqdm import tqdm
 
+from landscribe.core.errors import ArchiveError
+from landscribe.core.files import write_json
+from landscribe.core.nomenclature import CLC_CODES
+from landscribe.core.patch import S1_FOLDER, S2_FOLDER
+from landscribe.core.tiles import PATCH_SIZE_M
+from landscribe.demo.config import DemoConfig
 from landscribe.demo.covers import Canvas, paint
 from landscribe.demo.geotiff import encode_geotiff
-from landscribe.demo.granules import (
-    CELLS_PER_SIDE,
-    GRANULES,
-    Place,
-    make_s1_metadata,
-    make_s2_metadata,
-    place_patch,
-)
+from landscribe.demo.granules import Place, make_s1_metadata, make_s2_metadata, place_patch
 from landscribe.demo.layout import count_cover, make_layout
 from landscribe.demo.sensor import observe_optical, observe_radar
-from landscribe.errors import ArchiveError
-from landscribe.files import write_json
-from landscribe.nomenclature import CLC_CODES
-from landscribe.params import Section
-from landscribe.patch import S1_FOLDER, S2_FOLDER
-from landscribe.tiles import PATCH_SIZE_M
-from landscribe.workers import map_in_workers
+from landscribe.runtime.pool import map_in_workers
 
 CONFIG_FILE = "demo.json"  # the section that the archive was written with, to tell when it is out of date
 _CHUNK_PATCHES = 25  # about a sixth of a second of work: the progress bar moves, tasks stay cheap to send
@@ -45,26 +37,6 @@ Every pixel, label and place in it was drawn by a random number generator: nothi
 it is BigEarthNet data. It exists to run the pipeline without a download; a score on it says nothing about the
 quality of a model on real imagery.
 """
-
-
-class DemoConfig(Section):
-    """Section `demo` of params.yaml.
-
-    Attributes:
-        num_patches: patches to write.
-        num_tiles: granules that the patches take turns among, each of another MGRS tile.
-        seed: of the whole archive.
-    """
-
-    num_patches: int = Field(ge=50)
-    num_tiles: int = Field(ge=1, le=len(GRANULES))
-    seed: int = Field(ge=0)
-
-    @model_validator(mode="after")
-    def _check_room(self) -> Self:
-        if self.num_patches > self.num_tiles * CELLS_PER_SIDE**2:
-            raise ValueError(f"a tile has room for {CELLS_PER_SIDE**2:,} patches; lower num_patches or raise num_tiles")
-        return self
 
 
 def write_demo_archive(config: DemoConfig, root: Path, num_workers: int | None = None) -> None:

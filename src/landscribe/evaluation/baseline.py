@@ -10,9 +10,9 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from landscribe.evaluation.average_precision import compute_macro_ap
-from landscribe.labels import encode_multi_hot
-from landscribe.scores import Scores
+from landscribe.core.average_precision import compute_macro_ap
+from landscribe.core.multi_hot import encode_multi_hot
+from landscribe.core.scores import Scores
 
 _ALPHAS = np.logspace(-2, 4, 7)  # chosen by leave-one-out on train, as `RidgeCV` does
 

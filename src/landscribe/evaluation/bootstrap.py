@@ -19,10 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from landscribe.evaluation.average_precision import rank_decisions, weigh_average_precision
+from landscribe.core.average_precision import rank_decisions, weigh_average_precision
 from landscribe.evaluation.config import BootstrapConfig
 from landscribe.evaluation.tally import Weighed, make_tally, weigh
-from landscribe.workers import map_in_workers
+from landscribe.runtime.pool import map_in_workers
 
 _CHUNK_DRAWS = 25  # weighed at once: bounds the memory
 # Patches x classes x draws that one process weighs faster than a second one starts.

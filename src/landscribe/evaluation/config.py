@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from landscribe.params import Section
+from landscribe.core.params import Section
 
 
 class BootstrapConfig(Section):

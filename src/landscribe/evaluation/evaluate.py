@@ -5,19 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from landscribe.core.scores import Scores
 from landscribe.evaluation.calibration import make_reliability
 from landscribe.evaluation.config import EvaluateConfig
 from landscribe.evaluation.confusion import compute_confusion
-from landscribe.evaluation.metrics import choose_headline
-from landscribe.evaluation.slices import compute_slice_rows, number_units
-from landscribe.evaluation.tables import (
+from landscribe.evaluation.metric_tables import (
     make_class_table,
     make_draws,
     make_metric_table,
     make_threshold_table,
     measure_split,
 )
-from landscribe.scores import Scores
+from landscribe.evaluation.metrics import choose_headline
+from landscribe.evaluation.slices import compute_slice_rows, number_units
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_curve
 
-from landscribe.charts import draw_intervals, draw_matrix, draw_note, figure, make_text, shorten
+from landscribe.core.files import replacing, write_json
+from landscribe.core.scores import Scores
 from landscribe.evaluation.evaluate import Evaluation
-from landscribe.files import replacing, write_json
-from landscribe.scores import Scores
+from landscribe.figures.charts import draw_intervals, draw_matrix, draw_note, figure, make_text, shorten
 
 _MAX_SLICES = 60  # drawn; the table has all
 _MAX_POINTS = 1000  # of a curve: more than a picture has columns

@@ -8,10 +8,10 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from landscribe.core.scores import Scores
 from landscribe.evaluation.bootstrap import compute_interval, compute_macro_ap_draws
 from landscribe.evaluation.config import BootstrapConfig
 from landscribe.evaluation.metrics import compute_metrics
-from landscribe.scores import Scores
 
 KINDS = ("country", "season", "tile", "sensor", "radar")
 _METRICS = ("macro_ap", "macro_ap_prior", "micro_ap", "macro_f1", "micro_f1", "sample_f1")

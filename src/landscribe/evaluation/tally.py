@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landscribe.evaluation.average_precision import RankedDecisions, rank_decisions, weigh_average_precision
+from landscribe.core.average_precision import RankedDecisions, rank_decisions, weigh_average_precision
 from landscribe.evaluation.decisions import compute_patch_decisions, compute_ratios
-from landscribe.evaluation.ranking import compute_patch_rankings
+from landscribe.evaluation.label_ranking import compute_patch_rankings
 
 AT_HALF = "_at_half"
 _AVERAGED_GAINS = ("macro_f1", "macro_f2", "micro_f1", "micro_f2", "sample_f1", "sample_f2")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from landscribe.core.files import read_json, write_json
+from landscribe.core.nomenclature import check_same_classes
 from landscribe.evaluation.config import EvaluateConfig
-from landscribe.files import read_json, write_json
-from landscribe.nomenclature import check_same_classes
 
 DEFAULT_THRESHOLD = 0.5
 _F_WEIGHTS = {"f1": 1.0, "f2": 4.0}

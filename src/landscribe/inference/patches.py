@@ -16,11 +16,11 @@ from landscribe.archive.bigearthnet_v1 import BigEarthNetV1, read_twin_names
 from landscribe.archive.bigearthnet_v2 import read_twin_paths
 from landscribe.archive.image import PLANET_BAND_ORDER, inspect_image, read_image
 from landscribe.archive.tagged_images import list_images
-from landscribe.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band
-from landscribe.errors import ArchiveError, LandscribeError, PatchError
-from landscribe.files import replacing
-from landscribe.patch import S1_SCENE, V2_GRANULE, V2_S2_NAME, is_s1_name, is_s2_name
-from landscribe.progress import make_logger, track
+from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band
+from landscribe.core.errors import ArchiveError, LandscribeError, PatchError
+from landscribe.core.files import replacing
+from landscribe.core.patch import S1_SCENE, V2_GRANULE, V2_S2_NAME, is_s1_name, is_s2_name
+from landscribe.runtime.progress import make_logger, track
 
 _BATCH_SIZE_PATCHES = 64
 _WRITERS = (".csv", ".parquet")
@@ -29,7 +29,7 @@ _ASSUMED_ORDERS = {"band-order-from-params": PLANET_BAND_ORDER, "rgb-order-assum
 
 Patch = tuple[str, dict[str, np.ndarray]]
 # patch_id -> folder or file, and what reads one.
-Source = tuple[Mapping[str, Path], Callable[[Path], dict[str, np.ndarray]]]
+Opened = tuple[Mapping[str, Path], Callable[[Path], dict[str, np.ndarray]]]
 
 
 def check_out_path(path: Path) -> None:
@@ -110,7 +110,7 @@ def _choose_bands(
     return [name for name in names if name not in left_out]
 
 
-def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Sequence[str] | None) -> Source:
+def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Sequence[str] | None) -> Opened:
     files: dict[str, Path] = {}
     for file in [path] if path.is_file() else list_images(path)[0]:
         if (other := files.setdefault(file.stem, file)) != file:
@@ -136,7 +136,7 @@ def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Se
     return files, read
 
 
-def _open_patches(path: Path, found: Mapping[str, Path], bands: Sequence[Band], s1_root: Path | None) -> Source:
+def _open_patches(path: Path, found: Mapping[str, Path], bands: Sequence[Band], s1_root: Path | None) -> Opened:
     num_s1_bands = sum(band.name in S1_BANDS for band in bands)
     s1 = {name: folder for name, folder in found.items() if is_s1_name(name)}
     if s1 and num_s1_bands == len(bands):

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from landscribe.backend import keras
-from landscribe.errors import TrainingError
+from landscribe.core.errors import TrainingError
+from landscribe.pipeline.backend import keras
 
 # Per colour, red first, of ImageNet in [0, 1]: https://github.com/keras-team/keras imagenet_utils.py, mode "torch".
 _MEAN = np.array([0.485, 0.456, 0.406])

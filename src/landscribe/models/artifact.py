@@ -12,9 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from landscribe.backend import keras
-from landscribe.files import replacing
+from landscribe.core.files import replacing
 from landscribe.models.card import CARD_NAME, ModelCard
+from landscribe.pipeline.backend import keras
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive can say
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from landscribe.backend import keras
 from landscribe.models.applications import build_application, find_smallest_side
 from landscribe.models.residual import build_small_resnet
+from landscribe.pipeline.backend import keras
 
 Range = tuple[float, float]
 """(scale, offset) that turn a standardised band into the values that pretrained weights saw."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import h5py
 
-from landscribe.errors import RecordsError
+from landscribe.core.errors import RecordsError
 
 CARD_NAME = "landscribe.json"
 

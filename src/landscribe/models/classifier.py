@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from landscribe.backend import keras
 from landscribe.models.backbones import Range, build_backbone
 from landscribe.models.preprocess import BandInput, build_features, build_inputs
+from landscribe.pipeline.backend import keras
 
 HEAD = "logits"
 

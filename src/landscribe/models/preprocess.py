@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from landscribe.backend import keras
+from landscribe.pipeline.backend import keras
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from landscribe.errors import TrainingError
+from landscribe.core.errors import TrainingError
 from landscribe.models import stem
 from landscribe.models.applications import build_application, find_smallest_side, find_value_range, reads_blue_first
 from landscribe.models.artifact import read_model
 from landscribe.models.backbones import RANGE_LAYER, Range
 from landscribe.models.card import read_card
-from landscribe.models.looks import find_network
+from landscribe.models.views import find_network
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

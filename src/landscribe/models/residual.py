@@ -9,7 +9,7 @@ drop three of four pixels), and with the last scale of a block starting at zero,
 a block is the identity at first, which lets the learning rate be high from the beginning.
 """
 
-from landscribe.backend import keras
+from landscribe.pipeline.backend import keras
 
 layers = keras.layers
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from landscribe.bands import BANDS
+from landscribe.core.bands import BANDS
 
 COLOURS = ("R", "G", "B")
 

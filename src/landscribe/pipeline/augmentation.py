@@ -14,7 +14,7 @@ of a batch changes alike for any number of replicas.
 
 from typing import NamedTuple
 
-from landscribe.backend import tf
+from landscribe.pipeline.backend import tf
 from landscribe.pipeline.config import AugmentationConfig, Replica
 from landscribe.pipeline.gain import amplify, draw_gains
 from landscribe.pipeline.share import Share

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from landscribe.params import Section
+from landscribe.core.params import Section
 
 
 class AugmentationConfig(Section):

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from landscribe.backend import tf
-from landscribe.errors import RecordsError
+from landscribe.core.errors import RecordsError
 from landscribe.pipeline.augmentation import augment_batch
+from landscribe.pipeline.backend import tf
 from landscribe.pipeline.config import PipelineConfig, Replica
 from landscribe.pipeline.modality import SensorDropout, drop_sensors
 from landscribe.records.schema import Manifest, check_not_empty, check_subset

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from landscribe.backend import tf
-from landscribe.bands import S1_BANDS
+from landscribe.core.bands import S1_BANDS
+from landscribe.pipeline.backend import tf
 from landscribe.pipeline.share import Share
 
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from landscribe.backend import tf
-from landscribe.bands import SENSORS, group_by_sensor
+from landscribe.core.bands import SENSORS, group_by_sensor
+from landscribe.pipeline.backend import tf
 from landscribe.pipeline.config import Replica
 from landscribe.pipeline.share import Share
 from landscribe.records.schema import Manifest

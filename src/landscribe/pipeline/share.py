@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from landscribe.backend import tf
+from landscribe.pipeline.backend import tf
 from landscribe.pipeline.config import Replica
 
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from landscribe.backend import tf
+from landscribe.pipeline.backend import tf
 from landscribe.pipeline.share import Share
 
 # Of the side: a window that ends exactly at the last pixel's centre could be rounded past it, where there is nothing.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from landscribe.core.tfrecord import decode_example, iter_records
 from landscribe.records.schema import Manifest, check_subset
-from landscribe.tfrecord import decode_example, iter_records
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from landscribe.bands import Band
-from landscribe.errors import RecordsError
-from landscribe.files import compute_digest, read_json, write_json
+from landscribe.core.bands import Band
+from landscribe.core.errors import RecordsError
+from landscribe.core.files import compute_digest, read_json, write_json
 
 FORMAT_VERSION = 1
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from landscribe.files import replacing
-from landscribe.params import flatten, nest
+from landscribe.core.files import replacing
+from landscribe.core.params import flatten, nest
 
 
 def write_best(values: Mapping[str, Any], path: Path) -> None:

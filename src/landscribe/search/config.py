@@ -4,8 +4,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from landscribe.core.params import Section
 from landscribe.models.config import Backbone
-from landscribe.params import Section
 
 Scalar = bool | int | float | str | None
 Finite = Annotated[float, Field(allow_inf_nan=False)]

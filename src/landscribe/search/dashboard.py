@@ -2,7 +2,8 @@
 
 import argparse
 
-from landscribe.errors import SearchError, run_or_exit
+from landscribe.core.errors import SearchError
+from landscribe.runtime.entry import run_or_exit
 from landscribe.search.storage import explain_failures, find_url, open_storage
 
 

@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from landscribe.charts import draw_bars, draw_note, figure, make_text
-from landscribe.files import replacing, write_json
+from landscribe.core.files import replacing, write_json
+from landscribe.figures.charts import draw_bars, draw_note, figure, make_text
 from landscribe.search.study import Study, read_best_value, read_values
 
 VALUE = "val_macro_ap"

@@ -9,9 +9,9 @@ import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 
-from landscribe.errors import SearchError
-from landscribe.params import find_repository, find_scratch
-from landscribe.search.locks import FileLocks, Locks, PostgresLocks
+from landscribe.core.errors import SearchError
+from landscribe.core.params import find_repository, find_scratch
+from landscribe.search.study_locks import FileLocks, Locks, PostgresLocks
 
 _WAIT_S = 60  # of a process for others that write to the same SQLite file
 

@@ -15,9 +15,9 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from landscribe.search.config import Pruning, SearchConfig
-from landscribe.search.locks import STUDY
 from landscribe.search.space import Space, Values
 from landscribe.search.storage import find_url, open_locks, open_storage
+from landscribe.search.study_locks import STUDY
 
 ANSWERED = (TrialState.COMPLETE, TrialState.PRUNED)
 _KEY, _VALUES, _WORKER, _RETRY_OF = "key", "values", "worker", "retry_of"  # user attributes

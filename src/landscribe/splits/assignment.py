@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from landscribe.files import replacing
+from landscribe.core.files import replacing
 from landscribe.splits.config import SPLITS
 
 

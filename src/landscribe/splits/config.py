@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from landscribe.params import Section, find_repository
+from landscribe.core.params import Section, find_repository
 
 SPLITS = ("train", "val", "test")
 

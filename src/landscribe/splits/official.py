@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from landscribe.errors import ArchiveError
-from landscribe.name_lists import read_names, read_pairs
+from landscribe.core.errors import ArchiveError
+from landscribe.core.name_lists import read_names, read_pairs
 from landscribe.splits.assignment import Assignment, make_assignment
 from landscribe.splits.config import SPLITS, SplitConfig
 

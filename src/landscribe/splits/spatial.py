@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from landscribe.errors import ArchiveError, ParamsError, did_you_mean
-from landscribe.places import find_near, has_place
+from landscribe.core.errors import ArchiveError, ParamsError, did_you_mean
 from landscribe.splits.assignment import Assignment, make_assignment
 from landscribe.splits.config import SPLITS, Spatial, SplitConfig
-from landscribe.splits.ranking import rank_by_digest
+from landscribe.splits.digest_order import rank_by_digest
+from landscribe.splits.places import find_near, has_place
 
 _TRAIN, _VAL, _TEST = range(len(SPLITS))
 _ROUNDS = 8  # of drawing, counting what the buffer takes, and drawing a little more or less

@@ -4,8 +4,8 @@ import pandas as pd
 
 from landscribe.splits.assignment import Assignment
 from landscribe.splits.config import SPLITS, SplitConfig
+from landscribe.splits.digest_order import rank_by_digest
 from landscribe.splits.official import read_official
-from landscribe.splits.ranking import rank_by_digest
 from landscribe.splits.spatial import draw_spatial
 from landscribe.splits.stratified import draw_stratified
 

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from landscribe.splits.assignment import Assignment, make_assignment
 from landscribe.splits.config import SPLITS, SplitConfig
-from landscribe.splits.ranking import rank_by_digest
+from landscribe.splits.digest_order import rank_by_digest
 
 # The promise for a class of at least `MIN_PATCHES`: its number in a split is within a share of what it should be.
 MIN_PATCHES = 20

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from mlflow.exceptions import MlflowException
 
-from landscribe.errors import RegistryError
+from landscribe.core.errors import RegistryError
 
 
 @contextlib.contextmanager

@@ -11,8 +11,8 @@ import mlflow
 import requests
 from mlflow.exceptions import MlflowException
 
-from landscribe.errors import RegistryError, StoreDownError
-from landscribe.progress import make_logger
+from landscribe.core.errors import RegistryError, StoreDownError
+from landscribe.runtime.progress import make_logger
 
 T = TypeVar("T")
 PATIENCE_S = 120.0  # a server that is restarted, or a database that fails over, is back within two minutes

@@ -15,20 +15,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
 from mlflow.exceptions import MlflowException
 
-from landscribe.errors import RegistryError, StoreDownError
-from landscribe.files import compute_digest, take_lock
-from landscribe.params import find_scratch
-from landscribe.progress import make_logger
+from landscribe.core.errors import LockHeldError, RegistryError, StoreDownError
+from landscribe.core.files import compute_digest
+from landscribe.core.params import find_scratch
+from landscribe.runtime.lock import hold_lock
+from landscribe.runtime.progress import make_logger
 from landscribe.tracking import outage
 
-Entry = Mapping[str, Any]
+OutboxLine = Mapping[str, Any]
 """A line of the file: `metrics` with `step` and `time_ms`, or `inputs`, or `tags`, or `status` with `time_ms`."""
 
 _MAX_ENTRIES = 50  # of a request: some hundred points
@@ -45,16 +46,14 @@ class Outbox:
 
     def __init__(self, run_id: str) -> None:
         self.run_id, self.status = run_id, "FINISHED"
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[OutboxLine] = deque()
         self._changed = threading.Condition()
         self._ending = self._abandoned = False
         self._refusal: Exception | None = None
         self._path = _find_folder() / f"{run_id}.jsonl"
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = contextlib.ExitStack()
+        self._lock.enter_context(hold_lock(_find_lock(self._path), f"logs to run {run_id}", wait=False))
         self._stream = self._path.open("ab", buffering=0)
-        if not take_lock(self._stream.fileno()):
-            self._stream.close()
-            raise RegistryError(f"another process logs to run {run_id}; wait until it is done, or end it.")
         threading.Thread(target=self._work, name="outbox", daemon=True).start()
 
     def put_metrics(self, metrics: Mapping[str, float], step: int) -> None:
@@ -98,13 +97,15 @@ class Outbox:
                     *(self.run_id, outage.find_address(), len(self._entries), self._path.parent),
                 )
             self._stream.close()
+            _find_lock(self._path).unlink()
+            self._lock.close()
         if self._refusal is not None:
             refused = _describe_refusal(self.run_id, self._refusal)
             if status != "FAILED":
                 raise RegistryError(refused) from self._refusal
             make_logger("mlflow").warning(refused)
 
-    def _put(self, entry: Entry) -> None:
+    def _put(self, entry: OutboxLine) -> None:
         with self._changed:
             self._stream.write(json.dumps(entry).encode() + b"\n")
             self._entries.append(entry)
@@ -138,7 +139,7 @@ class Outbox:
             pauses = outage.make_pauses()
             self._drop(len(chunk))
 
-    def _take(self) -> list[Entry]:
+    def _take(self) -> list[OutboxLine]:
         """Return the next entries, once there are some; none when the run has ended."""
         with self._changed:
             self._changed.wait_for(lambda: self._entries or self._ending or self._abandoned)
@@ -163,12 +164,12 @@ def deliver() -> None:
         StoreDownError: the store does not answer.
     """
     for path in sorted(_find_folder().glob("*.jsonl")):
-        with contextlib.suppress(FileNotFoundError), path.open("rb") as stream:
-            if not take_lock(stream.fileno()):
-                continue
-            if entries := list(_read(stream)):
+        lock = _find_lock(path)
+        with contextlib.suppress(LockHeldError), hold_lock(lock, "", wait=False):
+            if entries := list(_read(path)):
                 _deliver(path.stem, entries)
-            path.unlink()
+            path.unlink(missing_ok=True)
+            lock.unlink()
 
 
 def make_inputs(inputs: Sequence[Mapping[str, Any]]) -> list[DatasetInput]:
@@ -186,7 +187,7 @@ def read_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _deliver(run_id: str, entries: Sequence[Entry]) -> None:
+def _deliver(run_id: str, entries: Sequence[OutboxLine]) -> None:
     try:
         outage.patiently(_send, run_id, entries)
     except MlflowException as error:  # the run was deleted meanwhile: there is no place for them any more
@@ -195,7 +196,7 @@ def _deliver(run_id: str, entries: Sequence[Entry]) -> None:
         make_logger("mlflow").info("mlflow: %d entries that waited for run %s are sent", len(entries), run_id)
 
 
-def _send(run_id: str, entries: Sequence[Entry]) -> None:
+def _send(run_id: str, entries: Sequence[OutboxLine]) -> None:
     """Log entries to a run: metrics, tags, inputs, and at the end its status."""
     client = MlflowClient()
     points = [
@@ -213,11 +214,16 @@ def _send(run_id: str, entries: Sequence[Entry]) -> None:
             client.set_terminated(run_id, entry["status"], entry["time_ms"])
 
 
-def _read(stream: BinaryIO) -> Iterator[Entry]:
-    """Yield the entries of a file; a kill may have torn the last one."""
-    for line in stream:
+def _read(path: Path) -> Iterator[OutboxLine]:
+    """Yield the entries of a file, if it is there; a kill may have torn the last one."""
+    for line in path.read_bytes().splitlines() if path.exists() else ():
         with contextlib.suppress(json.JSONDecodeError):
             yield json.loads(line)
+
+
+def _find_lock(path: Path) -> Path:
+    """Return the lock of a file of entries."""
+    return path.with_suffix(".lock")
 
 
 def _find_folder() -> Path:

@@ -20,12 +20,12 @@ from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
-from landscribe.errors import StoreDownError
-from landscribe.files import compute_file_digest, read_json, write_json
-from landscribe.history import read_history
-from landscribe.params import flatten
-from landscribe.progress import make_logger
+from landscribe.core.errors import StoreDownError
+from landscribe.core.files import compute_file_digest, read_json, write_json
+from landscribe.core.params import flatten
 from landscribe.records.schema import Manifest
+from landscribe.runtime.progress import make_logger
+from landscribe.tracking.history import read_history
 from landscribe.tracking.outage import find_address, patiently
 from landscribe.tracking.outbox import Outbox, deliver, make_inputs, read_clock_ms
 from landscribe.tracking.store import open_store

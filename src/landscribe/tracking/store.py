@@ -3,17 +3,14 @@
 MLflow's own default follows the current folder of whoever was first; a store that moves is a store that is lost.
 """
 
-import contextlib
-import fcntl
 import logging
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import mlflow
 
-from landscribe.errors import RegistryError
-from landscribe.params import find_repository, find_scratch
+from landscribe.core.errors import RegistryError
+from landscribe.core.params import find_repository, find_scratch
+from landscribe.runtime.lock import hold_lock
 from landscribe.tracking import outage
 
 EXPERIMENT = "landscribe"
@@ -43,7 +40,7 @@ def open_store() -> str:
     uri = find_uri()
     mlflow.set_tracking_uri(uri)
     try:
-        with _locked(find_scratch() / "locks" / "mlflow.lock"):
+        with hold_lock(find_scratch() / "locks" / "mlflow.lock", "", wait=True):
             return outage.patiently(_open_experiment, uri)
     except RegistryError:
         raise
@@ -81,11 +78,3 @@ def find_uri() -> str:
     if uri.startswith(prefix) and not relative.startswith("/"):
         return f"{prefix}{root / relative}"
     return uri
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield

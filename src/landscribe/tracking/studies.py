@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from landscribe.files import read_json, write_json
+from landscribe.core.files import read_json, write_json
 from landscribe.tracking import runs
 from landscribe.tracking.outage import patiently
 from landscribe.tracking.store import open_store

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from landscribe.bands import SENSORS, group_by_sensor
-from landscribe.errors import ParamsError
+from landscribe.core.bands import SENSORS, group_by_sensor
+from landscribe.core.errors import ParamsError
+from landscribe.core.params import Section, flatten, nest
 from landscribe.models.config import Backbone, Weights
-from landscribe.params import Section, flatten, nest
 from landscribe.pipeline.config import AugmentationConfig, PipelineConfig
 
 EpochLog = Callable[[int, Mapping[str, float]], None]

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from landscribe.backend import keras
-from landscribe.errors import TrainingError
+from landscribe.core.errors import TrainingError
 from landscribe.models.classifier import freeze_backbone
+from landscribe.pipeline.backend import keras
 from landscribe.training.config import EpochLog, TrainConfig
 from landscribe.training.norms import NormEstimator
 from landscribe.training.optimizers import build_optimizer, read_weights
@@ -54,7 +54,7 @@ class FitResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class FitTask:
     """What to learn from and how to tell that it was learned.
 
     Attributes:
@@ -106,7 +106,12 @@ def plan_phases(config: TrainConfig) -> list[Phase]:
 
 
 def fit(
-    trained: Any, evaluated: Any, task: Task, config: TrainConfig, log_epoch: EpochLog, state: TrainState | None = None
+    trained: Any,
+    evaluated: Any,
+    task: FitTask,
+    config: TrainConfig,
+    log_epoch: EpochLog,
+    state: TrainState | None = None,
 ) -> FitResult:
     """Train `trained`; `evaluated` ends with the weights that `config.keep` names.
 
@@ -144,7 +149,7 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
     """After each epoch: evaluates, keeps weights and state, stops when nothing gets better."""
 
     def __init__(
-        self, evaluated: Any, task: Task, config: TrainConfig, log_epoch: EpochLog, state: TrainState | None
+        self, evaluated: Any, task: FitTask, config: TrainConfig, log_epoch: EpochLog, state: TrainState | None
     ) -> None:
         super().__init__()
         self.history: list[dict[str, float]] = []

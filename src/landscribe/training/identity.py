@@ -1,19 +1,19 @@
 """The digest of all that shapes a training: under it lies what a killed one left behind."""
 
 from importlib.metadata import version
-from pathlib import Path
 
-from landscribe.files import compute_digest
+from landscribe.core.files import compute_digest
+from landscribe.runtime.code_digest import compute_code_digest
 
-_HERE = Path(__file__).parents[1]
-_SHAPING_CODE = ("models", "pipeline", "training")
+TRAINING = "landscribe.training.recipe"
+"""The module whose code, with all that it reaches, makes one training."""
 
 
-def identify(*shaping: object) -> str:
+def identify(entry: str, *shaping: object) -> str:
     """Return the digest of values that shape trainings, of the code that does, and of the versions of Keras.
 
     Args:
+        entry: module whose code counts, with all that it reaches.
         shaping: plain values whose `repr` says all: params, digests of data, the device.
     """
-    code = [path.read_bytes() for package in _SHAPING_CODE for path in sorted((_HERE / package).glob("*.py"))]
-    return compute_digest(repr(shaping), version("tensorflow"), version("keras"), *code)
+    return compute_digest(repr(shaping), version("tensorflow"), version("keras"), compute_code_digest(entry))

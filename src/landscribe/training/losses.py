@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from landscribe.backend import keras
+from landscribe.pipeline.backend import keras
 from landscribe.training.config import TrainConfig
 
 ops = keras.ops

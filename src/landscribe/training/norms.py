@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from landscribe.backend import keras, tf
+from landscribe.pipeline.backend import keras, tf
 
 _SETTLED = 0.01  # share of the initial statistics that a settled moving average may still hold
 

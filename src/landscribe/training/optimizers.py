@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from landscribe.backend import keras, tf
+from landscribe.pipeline.backend import keras, tf
 from landscribe.training.config import TrainConfig
 
 

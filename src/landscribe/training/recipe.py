@@ -10,21 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from landscribe.backend import keras, tf
-from landscribe.devices import choose_device, choose_precision, make_strategy
-from landscribe.evaluation.average_precision import compute_macro_ap
-from landscribe.inference.predictor import predict_scores
+from landscribe.core.average_precision import compute_macro_ap
 from landscribe.models.card import ModelCard
 from landscribe.models.classifier import ClassifierSpec, build_classifier
-from landscribe.models.looks import average_looks
+from landscribe.models.devices import choose_device, choose_precision, make_strategy
 from landscribe.models.preprocess import BandInput
 from landscribe.models.pretrained import Pretrained, read_classifier, read_imagenet
+from landscribe.models.scoring import predict_scores
+from landscribe.models.views import average_views
+from landscribe.pipeline.backend import keras, tf
 from landscribe.pipeline.config import ONLY_REPLICA
 from landscribe.pipeline.dataset import make_eval_dataset, make_train_dataset, steps_per_epoch
 from landscribe.pipeline.modality import SensorDropout, make_fills
 from landscribe.records.schema import Manifest
 from landscribe.training.config import EpochLog, TrainConfig
-from landscribe.training.fit import DivergedError, FitResult, Task, fit
+from landscribe.training.fit import DivergedError, FitResult, FitTask, fit
 from landscribe.training.inputs import check_inputs
 from landscribe.training.losses import build_loss
 from landscribe.training.norms import synchronise_norms
@@ -64,7 +64,7 @@ def fit_classifier(
         pretrained.give_to(trained)
     task = _make_task(manifest, records_dir, statistics, config)
     result = fit(trained, evaluated, task, config, log_epoch, state)
-    return _build_looking(evaluated, spec, config) if config.test_time_augmentation else evaluated, result
+    return _build_viewing(evaluated, spec, config) if config.test_time_augmentation else evaluated, result
 
 
 def make_card(manifest: Manifest, statistics: Mapping[str, Mapping[str, Any]], config: TrainConfig) -> ModelCard:
@@ -150,11 +150,11 @@ def _build_trained(spec: ClassifierSpec, config: TrainConfig) -> Any:
     return model
 
 
-def _build_looking(evaluated: Any, spec: ClassifierSpec, config: TrainConfig) -> Any:
+def _build_viewing(evaluated: Any, spec: ClassifierSpec, config: TrainConfig) -> Any:
     """Return the classifier that looks several times at a patch, each time at as much of it as training has shown."""
     network = build_classifier(_scale_sides(spec, config))
     network.set_weights(evaluated.get_weights())
-    return average_looks(network, {band.name: band.size_px for band in spec.bands})
+    return average_views(network, {band.name: band.size_px for band in spec.bands})
 
 
 def _scale_sides(spec: ClassifierSpec, config: TrainConfig) -> ClassifierSpec:
@@ -165,7 +165,7 @@ def _scale_sides(spec: ClassifierSpec, config: TrainConfig) -> ClassifierSpec:
 
 def _make_task(
     manifest: Manifest, records_dir: Path, statistics: Mapping[str, Mapping[str, float]], config: TrainConfig
-) -> Task:
+) -> FitTask:
     """Return the batches of train, the evaluation on val and the loss."""
     size = config.batch_size_patches
     steps = steps_per_epoch(manifest, size)
@@ -189,7 +189,7 @@ def _make_task(
     val = make_eval_dataset(manifest, records_dir, "val", config.bands, size)
     # In stored order, which `convert` shuffled: the first batches are a sample of the split, and cost no shuffling.
     train = make_eval_dataset(manifest, records_dir, "train", config.bands, size)
-    return Task(
+    return FitTask(
         make_batches=make_batches,
         steps=steps,
         loss=build_loss(config, _count_positives(manifest, records_dir, config), manifest.num_records("train")),

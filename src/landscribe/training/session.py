@@ -4,12 +4,12 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from landscribe.params import find_scratch
-from landscribe.progress import make_logger
+from landscribe.core.params import find_scratch
 from landscribe.records.schema import Manifest
+from landscribe.runtime.progress import make_logger
 from landscribe.tracking import runs
 from landscribe.training.config import TrainConfig
-from landscribe.training.identity import identify
+from landscribe.training.identity import TRAINING, identify
 from landscribe.training.state import TrainState, open_state
 
 
@@ -34,10 +34,12 @@ def open_session(
         study: what the training is part of; state and run are those of this study alone.
 
     Raises:
-        TrainingError: another process is at the same training.
+        LockHeldError: another process is at the same training.
     """
     used = {band: (statistics[band]["mean"], statistics[band]["std"]) for band in config.bands}
-    digest = identify(config.model_dump(), manifest.digest, used, tags["device"], tags.get("weights_digest"), study)
+    digest = identify(
+        TRAINING, config.model_dump(), manifest.digest, used, tags["device"], tags.get("weights_digest"), study
+    )
     params = {"train": config.model_dump()}
     with (
         open_state(find_scratch() / study, digest) as state,

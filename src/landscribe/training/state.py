@@ -10,7 +10,6 @@ run under way it may be deleted at any time.
 
 import contextlib
 import json
-import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -19,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from landscribe.errors import TrainingError
-from landscribe.files import replacing, take_lock
+from landscribe.core.errors import LockHeldError
+from landscribe.core.files import replacing
+from landscribe.runtime.lock import hold_lock
 
 _LOCK, _SNAPSHOT, _RUN = "lock", "snapshot.npz", "run_id"
 
@@ -87,19 +87,10 @@ def open_state(scratch_dir: Path, digest: str) -> Iterator[TrainState]:
         digest: of all that shapes the training.
 
     Raises:
-        TrainingError: another process is at the same training.
+        LockHeldError: another process is at the same training.
     """
     folder = scratch_dir / digest
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("a+", encoding="utf-8") as stream:
-        if not take_lock(stream.fileno()):
-            stream.seek(0)
-            raise TrainingError(
-                f"process {stream.read().strip()} is at this training; wait until it is done, or end it, and run the"
-                " same command again."
-            )
-        os.ftruncate(stream.fileno(), 0)
-        os.write(stream.fileno(), f"{os.getpid()}\n".encode())
+    with hold_lock(folder / _LOCK, "is at this training", wait=False):
         for half in folder.glob(".*"):
             half.unlink(missing_ok=True)
         yield TrainState(folder)
@@ -108,6 +99,5 @@ def open_state(scratch_dir: Path, digest: str) -> Iterator[TrainState]:
 def remove_states(scratch_dir: Path) -> None:
     """Remove the states of all trainings that no process is at, once DVC holds their models."""
     for lock in scratch_dir.glob(f"*/{_LOCK}"):
-        with lock.open("a+", encoding="utf-8") as stream:
-            if take_lock(stream.fileno()):
-                shutil.rmtree(lock.parent)
+        with contextlib.suppress(LockHeldError), hold_lock(lock, "", wait=False):
+            shutil.rmtree(lock.parent)

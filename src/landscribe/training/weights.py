@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from landscribe.errors import RecordsError, TrainingError
-from landscribe.files import compute_file_digest
+from landscribe.core.errors import RecordsError, TrainingError
+from landscribe.core.files import compute_file_digest
+from landscribe.core.params import find_repository, find_scratch
 from landscribe.models.card import read_card
 from landscribe.models.config import find_kind
-from landscribe.params import find_repository, find_scratch
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"  # https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
 
@@ -50,8 +50,7 @@ def find_source(weights: str | None, backbones: Sequence[str]) -> WeightsSource:
 
 def _find_registered(uri: str, backbones: Sequence[str]) -> WeightsSource:
     # Imported here: most trainings ask no registry, and MLflow takes a second.
-    from landscribe.tracking.networks import fetch_network, find_registered
-    from landscribe.tracking.registry import DIGEST_TAG
+    from landscribe.tracking.registered import DIGEST_TAG, fetch_network, find_registered
 
     version = find_registered(uri)
     _check_backbone(uri, version.tags["backbone"], backbones)

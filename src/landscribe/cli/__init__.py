@@ -1,0 +1,11 @@
+"""The front doors: the command `landscribe`, `make repro`, and what checks all params together."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "overlay": ["write_merged"],
+        "sections": ["SECTIONS", "check_params"],
+    },
+)

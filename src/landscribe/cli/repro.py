@@ -1,0 +1,98 @@
+"""`make repro`: merge RECIPE and SET into params.yaml, run DVC, make sure of the registry, show what came out.
+
+    python -m landscribe.cli.repro --recipe recipes/ucmerced.yaml --set "train.epochs=5" --stage train
+
+Every argument may be empty, which means unset.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from landscribe.cli.overlay import write_merged
+from landscribe.conversion.journal import remove_journals
+from landscribe.core.files import read_json
+from landscribe.core.params import find_scratch
+from landscribe.runtime.entry import run_or_exit
+from landscribe.training.state import remove_states
+
+METRICS = Path("metrics/test.json")
+RUN = Path("reports/train/run.json")
+SEARCH = Path("reports/search")
+REGISTRATION = Path("reports/register/registration.json")
+TRAINED = ("", "train", "score", "evaluate", "register")  # after these stages DVC holds the model
+SHOWN = {
+    "test_macro_ap": "macro average precision",
+    "test_macro_ap_ridge": "  ridge on band means and deviations",
+    "test_macro_ap_prior": "  prior (knows nothing)",
+    "test_micro_ap": "micro average precision",
+    "test_macro_f1": "macro F1",
+    "test_micro_f1": "micro F1",
+    "test_sample_f1": "sample F1",
+    "test_sample_f2": "sample F2",
+}
+
+
+def main() -> int:
+    """Run the pipeline; return the exit status: 0 done, 1 a stage failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recipe", default="", help="an overlay of params.yaml")
+    parser.add_argument("--set", default="", dest="assignments", help="section.key=value words, split at spaces")
+    parser.add_argument("--stage", default="", help="stop after this stage")
+    arguments = parser.parse_args()
+    write_merged(Path(arguments.recipe) if arguments.recipe else None, arguments.assignments)
+    status = _dvc("repro", *([arguments.stage] if arguments.stage else []))
+    if status:
+        return 1  # DVC says 255
+    remove_journals(find_scratch() / "convert")
+    if arguments.stage in TRAINED:
+        remove_states(find_scratch() / "train")
+    if arguments.stage not in ("", "register"):
+        return 0
+    return _ensure_registered() or _show()
+
+
+def _dvc(*words: str) -> int:
+    return subprocess.run([str(Path(sys.executable).with_name("dvc")), *words], check=False).returncode
+
+
+def _ensure_registered() -> int:
+    """Register again when the store has lost, or never had, the version or the runs that DVC believes done."""
+    from landscribe.registry.registration import is_registered
+    from landscribe.tracking.runs import find_run, read_run_record
+    from landscribe.tracking.studies import is_whole
+
+    if is_registered(read_json(REGISTRATION)) and find_run(read_run_record(RUN)["run_id"]) and is_whole(SEARCH):
+        return 0
+    return _dvc("repro", "--quiet", "--force", "--single-item", "register")
+
+
+def _show() -> int:
+    """Print the test metrics, the registered version and what to do next."""
+    metrics, registration = read_json(METRICS), read_json(REGISTRATION)
+    print(make_summary(metrics, registration))  # noqa: T201
+    return 0
+
+
+def make_summary(metrics: dict[str, Any], registration: dict[str, Any]) -> str:
+    """Return the closing table as text."""
+    name, version = registration["model_name"], registration["version"]
+    size = f"{metrics['test_num_patches']} patches, {metrics['test_num_classes_scored']} classes scored"
+    lines = ["", f"Test split: {size}", "-" * 46]
+    lines += [f"{text:<38}{metrics[key]:8.4f}" for key, text in SHOWN.items()]
+    lines += [
+        "-" * 46,
+        f"Registered: {name} version {version} (alias challenger)",
+        "",
+        "  make ui                                  compare runs, see the registry, in the browser",
+        "  .venv/bin/landscribe promote             make it the champion",
+        f"  .venv/bin/landscribe predict PATH --model models:/{name}@champion --out labels.csv",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    run_or_exit(main)

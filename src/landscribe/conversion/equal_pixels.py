@@ -1,0 +1,42 @@
+"""Equal pixels: patches that hold the same bytes, above all on both sides of a split.
+
+The last line of the leakage audit: it needs no place and no name, only the digests that the conversion computes.
+"""
+
+import itertools
+from pathlib import Path
+
+import pandas as pd
+
+from landscribe.core.files import replacing
+from landscribe.splits.config import SPLITS
+
+
+def find_equal_pixels(pixels: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose digest occurs more than once, sorted by digest and patch_id.
+
+    Args:
+        pixels: patch_id, split and digest of the stored bands, one row a patch.
+    """
+    equal = pixels[pixels.duplicated("digest", keep=False)]
+    return equal.sort_values(["digest", "patch_id"], ignore_index=True)
+
+
+def count_equal_pixels(equal: pd.DataFrame) -> dict[str, int]:
+    """Return, for each pair of splits that share pixels, how many patches of the later split another one also holds.
+
+    The keys read `test_also_in_train`; the order of the splits is train, val, test.
+    """
+    held = {split: equal[equal["split"] == split]["digest"] for split in SPLITS}
+    counts = {
+        f"{later}_also_in_{earlier}": int(held[later].isin(held[earlier]).sum())
+        for earlier, later in itertools.combinations(SPLITS, 2)
+    }
+    within = {f"within_{split}": int(held[split].duplicated(keep=False).sum()) for split in SPLITS}
+    return {name: number for name, number in (counts | within).items() if number}
+
+
+def write_equal_pixels(path: Path, equal: pd.DataFrame) -> None:
+    """Write the CSV `patch_id,split,digest`."""
+    with replacing(path) as beside:
+        equal[["patch_id", "split", "digest"]].to_csv(beside, index=False)

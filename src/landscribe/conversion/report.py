@@ -1,0 +1,43 @@
+"""Report of the stage `convert`: what was written, what was resampled, what was quarantined and why."""
+
+from pathlib import Path
+
+from landscribe.conversion.converter import Conversion
+from landscribe.conversion.equal_pixels import count_equal_pixels, find_equal_pixels, write_equal_pixels
+from landscribe.core.files import replacing, write_json
+from landscribe.core.quarantine import summarise_reasons, write_left_out
+from landscribe.splits.config import SPLITS
+
+
+def write_convert_report(folder: Path, conversion: Conversion) -> dict[str, object]:
+    """Write summary.json, left_out.csv and equal_pixels.csv; return the summary."""
+    manifest = conversion.manifest
+    equal = find_equal_pixels(conversion.pixels)
+    counts = count_equal_pixels(equal)
+    summary: dict[str, object] = {
+        "num_records": {split: manifest.num_records(split) for split in SPLITS},
+        "num_shards": {split: len(manifest.splits[split]) for split in SPLITS},
+        "bytes_per_record": sum(group.num_bytes for group in manifest.groups),
+        "quirks": {"resampled-image": conversion.num_resampled} if conversion.num_resampled else {},
+        "quarantined": summarise_reasons(conversion.quarantined),
+        "equal_pixels": counts,
+        "warnings": [
+            *(f"the split {split} is empty" for split in SPLITS if not manifest.num_records(split)),
+            *(
+                f"{number:,} patches of {name.replace('_also_in_', ' hold the same pixels as patches of ')}:"
+                " equal_pixels.csv names them"
+                for name, number in counts.items()
+                if "_also_in_" in name
+            ),
+        ],
+    }
+    write_json(folder / "summary.json", summary)
+    write_left_out(folder / "left_out.csv", quarantined=conversion.quarantined)
+    write_equal_pixels(folder / "equal_pixels.csv", equal)
+    return summary
+
+
+def write_patch_statistics(conversion: Conversion, path: Path) -> None:
+    """Write the parquet file with one row a record: patch_id, split, `<band>_mean` and `<band>_std`."""
+    with replacing(path) as beside:
+        conversion.patch_statistics.to_parquet(beside, index=False)

@@ -1,0 +1,140 @@
+"""Report of the stage `discover`: what the archive holds, what was left out and why, and how its patches look."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from landscribe.archive.protocol import Archive
+from landscribe.core.errors import LandscribeError
+from landscribe.core.files import replacing, write_json
+from landscribe.core.multi_hot import encode_multi_hot
+from landscribe.core.quarantine import summarise_reasons, write_left_out
+from landscribe.figures.charts import draw_bars, draw_histogram, draw_images, draw_matrix
+from landscribe.figures.true_colour import choose_colours, to_true_colour
+from landscribe.index.labels import Index, compute_cooccurrence
+
+_NUM_EXAMPLES = 16
+_MAX_DRAWN = 100  # more class names than this no picture can show
+_EXAMPLE_PX = 256  # of images without a size of their own
+
+
+def write_discover_report(folder: Path, index: Index, classes: Sequence[str], archive: Archive) -> dict[str, object]:
+    """Write the report's files and return its summary.
+
+    Args:
+        folder: receives summary.json, class_counts.csv, tiles.csv, left_out.csv and the pictures.
+        index: the patches and what did not enter the index.
+        classes: class order.
+        archive: reader of a few patches for the gallery; one that cannot be read is skipped with a note.
+    """
+    multi_hot = encode_multi_hot(index.table["labels"], classes)
+    counts = np.count_nonzero(multi_hot, axis=0)
+    _write_counts(folder / "class_counts.csv", "class", pd.Series(counts, index=list(classes)))
+    _write_counts(folder / "tiles.csv", "tile", _count(index.table, "tile"))
+    write_left_out(folder / "left_out.csv", quarantined=index.quarantined, excluded=index.excluded)
+    _draw_labels(folder, multi_hot, classes)
+    skipped = _draw_examples(folder / "gallery.png", index.table, choose_examples(multi_hot), archive)
+    summary = _summarise(index, multi_hot, classes) | ({"not_in_the_gallery": skipped} if skipped else {})
+    write_json(folder / "summary.json", summary)
+    return summary
+
+
+def choose_examples(multi_hot: np.ndarray, num_examples: int = _NUM_EXAMPLES) -> list[int]:
+    """Return rows to show: classes in turn from the most to the least frequent, each by patches with few other classes.
+
+    Args:
+        multi_hot: [patch, class].
+        num_examples: at most so many rows; with more classes than that, they are taken evenly from the ranking.
+    """
+    counts = np.count_nonzero(multi_hot, axis=0)
+    ranked = [int(column) for column in np.argsort(-counts, kind="stable") if counts[column]]
+    turns = np.linspace(0, len(ranked) - 1, num_examples).round() if len(ranked) > num_examples else range(num_examples)
+    sizes = np.count_nonzero(multi_hot, axis=1)
+    free = np.ones(len(multi_hot), bool)
+    chosen: list[int] = []
+    for number, turn in enumerate(turns):
+        carriers = np.flatnonzero(free & (multi_hot[:, ranked[int(turn) % len(ranked)]] > 0))
+        if len(carriers):
+            purest = carriers[sizes[carriers] == sizes[carriers].min()]
+            # Evenly over the sorted names, so that the patches come from different granules.
+            chosen.append(int(purest[len(purest) * number // num_examples]))
+            free[chosen[-1]] = False
+    return chosen
+
+
+def _summarise(index: Index, multi_hot: np.ndarray, classes: Sequence[str]) -> dict[str, object]:
+    sizes, table = np.count_nonzero(multi_hot, axis=1), index.table
+    return {
+        "num_patches": table.num_rows,
+        "num_classes": len(classes),
+        "labels_per_patch": {"mean": round(float(sizes.mean()), 3), "max": int(sizes.max())},
+        "num_tiles": len(_count(table, "tile")),
+        "num_granules": len(_count(table, "granule")),
+        "num_with_coordinates": table.num_rows - table["longitude"].null_count,
+        "num_with_grid_cell": table.num_rows - table["column"].null_count,
+        "countries": _count(table, "country").to_dict(),
+        "official_split": _count(table, "official_split").to_dict(),
+        "quirks": {name: number for name, number in sorted(index.quirks.items()) if number},
+        "quarantined": summarise_reasons(index.quarantined),
+        "excluded": summarise_reasons(index.excluded),
+        "absent_names": index.absent_names,
+        "classes_without_patch": [classes[number] for number in np.flatnonzero(~multi_hot.any(axis=0)).tolist()],
+    }
+
+
+def _count(table: pa.Table, column: str) -> pd.Series:
+    """Return value -> number of patches, by value; patches without one are not counted."""
+    return table[column].to_pandas().value_counts().sort_index()
+
+
+def _write_counts(path: Path, what: str, counts: pd.Series) -> None:
+    with replacing(path) as beside:
+        counts.rename("num_patches").rename_axis(what).to_csv(beside)
+
+
+def _draw_labels(folder: Path, multi_hot: np.ndarray, classes: Sequence[str]) -> None:
+    """Draw how frequent the classes are, which stand together, and how many a patch carries."""
+    counts, sizes = np.count_nonzero(multi_hot, axis=0), np.count_nonzero(multi_hot, axis=1)
+    order = np.argsort(-counts, kind="stable")[:_MAX_DRAWN]
+    shown = sorted(order.tolist())
+    title = f"Patches by class ({len(multi_hot):,} patches)"
+    draw_bars(
+        folder / "class_counts.png",
+        title if len(shown) == len(classes) else f"{title}: the {len(shown)} most frequent of {len(classes):,} classes",
+        [classes[number] for number in order],
+        {"patches": counts[order].tolist()},
+        "patches",
+        "{:,.0f}",
+    )
+    draw_matrix(
+        folder / "cooccurrence.png",
+        "Share of the row's patches that also carry the column's class",
+        [classes[number] for number in shown],
+        compute_cooccurrence(multi_hot[:, shown]),
+    )
+    title = f"Classes of a patch: {sizes.mean():.1f} on average, {sizes.max()} at most"
+    draw_histogram(folder / "labels_per_patch.png", title, sizes, "classes", "patches")
+
+
+def _draw_examples(path: Path, table: pa.Table, rows: Sequence[int], archive: Archive) -> list[str]:
+    """Draw the patches of `rows` with their classes; return a note for each that cannot be read."""
+    colours = choose_colours(archive.bands)
+    images, captions, skipped = [], [], []
+    for patch in table.take(rows).to_pylist():
+        bands = [
+            replace(band, size_px=band.size_px or _EXAMPLE_PX, dtype=band.dtype or patch["dtype"])
+            for band in (archive.bands[name] for name in dict.fromkeys(colours))
+        ]
+        try:
+            images.append(to_true_colour(archive.read_patch(patch["path"], patch["s1_path"], bands)))
+        except (LandscribeError, OSError) as error:
+            skipped.append(f"{patch['patch_id']}: {error}")
+        else:
+            captions.append([*textwrap.wrap(patch["patch_id"], 44), *patch["labels"]])
+    draw_images(path, f"Examples of the classes; {', '.join(colours)} as red, green, blue", images, captions)
+    return skipped

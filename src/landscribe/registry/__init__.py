@@ -1,0 +1,13 @@
+"""The registry: versions and their model cards, the served model, and who is champion: gate, promotion, rollback."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "champions": ["read_log"],
+        "promotion": ["Terms", "promote"],
+        "registration": ["Candidate", "load_served"],
+        "versions": ["VersionFacts", "read_version_facts"],
+    },
+)

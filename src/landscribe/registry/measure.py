@@ -1,0 +1,94 @@
+"""A version measured in a process of its own: its scores on the present test records, or its latency.
+
+    python -m landscribe.registry.measure models:/landscribe/1 scores.parquet --records data/records
+    python -m landscribe.registry.measure models:/landscribe/1 latency.json
+
+A version brings the code that it was registered with. Two versions in one process would share the code of the first.
+"""
+
+import argparse
+import itertools
+import statistics
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landscribe.core.files import write_json
+from landscribe.core.scores import Scores, write_scores
+from landscribe.records.reader import Record, iter_split
+from landscribe.records.schema import check_subset, read_manifest
+from landscribe.registry.registration import load_served
+from landscribe.runtime.entry import run_or_exit
+from landscribe.runtime.progress import track
+
+_BATCH_SIZE_PATCHES = 64
+_NUM_WARM_UP_CALLS, _NUM_CALLS = 5, 50
+
+
+def main() -> None:
+    """Measure one version."""
+    parser = argparse.ArgumentParser(description="Measure a registered version in a process of its own.")
+    parser.add_argument("uri", help="e.g. models:/landscribe/1")
+    parser.add_argument("out", type=Path, metavar="FILE", help=".parquet: scores; .json: latency_ms of a patch")
+    parser.add_argument("--records", type=Path, metavar="FOLDER", help="score the version on their test split")
+    arguments = parser.parse_args()
+
+    from landscribe.models.devices import choose_device  # here: TensorFlow, without its noise
+
+    choose_device("auto")
+    served = load_served(arguments.uri)
+    if arguments.records:
+        write_scores(score_test(served, arguments.records), arguments.out)
+    else:
+        write_json(arguments.out, {"latency_ms": compute_latency_ms(served)})
+
+
+def score_test(served: Any, records_dir: Path) -> Scores:
+    """Return truth and scores of the test records, in the class order of their manifest.
+
+    Args:
+        served: the loaded MLflow model; bands are given to it by name, classes taken from it by name.
+        records_dir: folder of the records and their manifest.
+
+    Raises:
+        RecordsError: a band is not stored, or a shard is corrupt.
+    """
+    manifest = read_manifest(records_dir / "manifest.json")
+    bands = list(served.metadata.metadata["bands"])
+    check_subset(bands, manifest, "the champion")
+    records = track(
+        iter_split(manifest, records_dir, "test"), total=manifest.num_records("test"), what="scoring the champion"
+    )
+    patch_ids: list[str] = []
+    truth, scores = [], []
+    for batch in _iter_batches(records):
+        table = served.predict({name: np.stack([record.bands[name] for record in batch]) for name in bands})
+        patch_ids += [record.patch_id for record in batch]
+        truth.append(np.stack([record.multi_hot for record in batch]).astype(np.float32))
+        scores.append(table[list(manifest.classes)].to_numpy(np.float32))
+    return Scores(tuple(patch_ids), np.concatenate(truth), np.concatenate(scores), manifest.classes)
+
+
+def _iter_batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+    iterator = iter(records)
+    while batch := list(itertools.islice(iterator, _BATCH_SIZE_PATCHES)):
+        yield batch
+
+
+def compute_latency_ms(served: Any) -> float:
+    """Return the median time of a call with one patch, in milliseconds, as its caller sees it."""
+    bands = served.metadata.metadata["bands"]
+    patch = {name: np.zeros((1, band["size_px"], band["size_px"]), band["dtype"]) for name, band in bands.items()}
+    durations_s = []
+    for _ in range(_NUM_WARM_UP_CALLS + _NUM_CALLS):
+        began = time.perf_counter()
+        served.predict(patch)
+        durations_s.append(time.perf_counter() - began)
+    return 1000 * statistics.median(durations_s[_NUM_WARM_UP_CALLS:])
+
+
+if __name__ == "__main__":
+    run_or_exit(main)

@@ -1,0 +1,60 @@
+"""The way back: each rollback undoes one more change of the champion."""
+
+from collections.abc import Sequence
+
+from landscribe.core.errors import PromotionError
+from landscribe.registry.champions import LogEntry, append_entry, find_champion, note_moves_by_hand
+from landscribe.registry.decision_lock import hold_store
+from landscribe.registry.registration import is_loadable
+from landscribe.registry.versions import write_tags
+
+
+def rollback(model_name: str) -> str:
+    """Make the previous champion the champion again and return a sentence that says so.
+
+    Nothing is erased from the log. One more rollback goes further back; a version that was deleted, or whose files are
+    gone, is passed over.
+
+    Raises:
+        PromotionError: there is no previous champion that could be loaded.
+        RegistryError: the registry does not answer.
+    """
+    with hold_store():
+        log = note_moves_by_hand(model_name)
+        gone: list[str] = []
+        for version in list_earlier(log):
+            if is_loadable(model_name, version):
+                break
+            gone.append(version)
+        else:
+            lost = f" ({_tell_gone(gone)})" if gone else ""
+            raise PromotionError(f"registered model '{model_name}' has no previous champion to go back to{lost}.")
+        before = find_champion(log)
+        why = "nobody was champion" if before is None else f"version {before} was rolled back"
+        why += f"; {_tell_gone(gone)}" if gone else ""
+        entry = append_entry(model_name, log, LogEntry(version=version, kind="rolled back", why=why))
+        if before is not None:
+            tags = {"to": f"version {version}", "when": entry.when, "by": entry.by}
+            write_tags(model_name, before, {f"rolled_back.{key}": value for key, value in tags.items()})
+    return f"version {version} of {model_name} is champion again; {why}"
+
+
+def list_earlier(log: Sequence[LogEntry]) -> list[str]:
+    """Return the champions that a rollback may go back to, the nearest first: what was rolled back is not among them.
+
+    Args:
+        log: oldest entry first.
+    """
+    line: list[str | None] = []
+    for entry in log:
+        if entry.kind == "rolled back":
+            line = line[:-1]
+            while line and line[-1] != entry.version:
+                line.pop()
+        else:
+            line.append(entry.version)
+    return [version for version in reversed(line[:-1]) if version not in (None, find_champion(log))]
+
+
+def _tell_gone(versions: Sequence[str]) -> str:
+    return f"passed over, as deleted or without files: version {', '.join(versions)}"

@@ -1,0 +1,13 @@
+"""Processes: how one starts and ends, its errors, its progress, its workers, its locks, and which code it runs."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "code_digest": ["compute_code_digest"],
+        "lock": ["hold_lock"],
+        "pool": ["map_in_workers", "start_workers"],
+        "progress": ["track"],
+    },
+)

@@ -1,0 +1,286 @@
+"""The command `landscribe`: the tables that scripts rely on, exit statuses, one sentence for a mistake."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from PIL import Image
+
+from landscribe.cli import command
+from landscribe.core.nomenclature import NOMENCLATURES
+from landscribe.core.params import PARAMS_FILE
+from landscribe.core.scores import read_scores
+from landscribe.models.artifact import write_model
+from landscribe.models.card import ModelCard
+from landscribe.models.classifier import ClassifierSpec, build_classifier
+from landscribe.models.preprocess import BandInput
+from landscribe.models.scoring import predict_scores
+from landscribe.pipeline.backend import keras
+from landscribe.pipeline.dataset import make_eval_dataset
+from landscribe.registry.registration import Candidate, register
+from landscribe.tracking.store import open_store
+from tests.support.challengers import Challenge
+from tests.support.model_fixtures import TinyRecords, Trained, make_plain_environment
+from tests.support.paths import ROOT
+
+pytest_plugins = ["tests.support.model_fixtures"]
+
+COMMANDS = ("demo", "import", "search", "ablate", "predict", "promote", "rollback", "history")
+COMMAND = Path(sys.executable).with_name("landscribe")
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command in this process and returns its exit status."""
+
+    def call(*words: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["landscribe", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            command.main()
+        status = left.value.code
+        assert isinstance(status, int)
+        return status
+
+    return call
+
+
+def register_model(name: str, path: Path, card: ModelCard, example: dict[str, np.ndarray]) -> None:
+    """Register a model file under a name of its own."""
+    experiment = open_store()
+    run_id = MlflowClient().create_run(experiment).info.run_id
+    candidate = Candidate(
+        model_path=path,
+        card=card,
+        thresholds=np.full(len(card.classes), 0.3),
+        metrics={"test_macro_ap": 0.5},
+        test_digest="",
+        example=example,
+    )
+    register(candidate, name, run_id)
+
+
+@pytest.fixture(scope="module")
+def patch_model(store: Path, trained: Trained) -> str:
+    """The URI of the trained classifier of patches."""
+    example = {
+        name: np.zeros((1, band["size_px"], band["size_px"]), band["dtype"])
+        for name, band in trained.card.bands.items()
+    }
+    register_model("patches", trained.path, trained.card, example)
+    return "models:/patches@challenger"
+
+
+@pytest.fixture(scope="module")
+def image_model(store: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URI of an untrained classifier of images."""
+    path = tmp_path_factory.mktemp("images") / "model.keras"
+    bands = [BandInput(name, 32, "uint8", 120.0, 60.0) for name in "RGB"]
+    spec = ClassifierSpec(bands=bands, num_classes=2, backbone="SmallResNet", dropout=0.0)
+    keras.utils.set_random_seed(1)
+    facts: dict[str, Any] = {
+        "bands": {band.name: {"size_px": 32, "dtype": "uint8"} for band in bands},
+        "classes": ("golf course", "sea"),
+        "nomenclature": "discovered",
+    }
+    card = ModelCard(backbone="SmallResNet", resamples=True, **facts)
+    write_model(build_classifier(spec), card, path)
+    register_model("images", path, card, {name: np.zeros((1, 32, 32), np.uint8) for name in "RGB"})
+    return "models:/images@challenger"
+
+
+@pytest.mark.parametrize("words", [(), *((command,) for command in COMMANDS)])
+def test_help_is_there(words: tuple[str, ...]) -> None:
+    done = subprocess.run([COMMAND, *words, "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(" ".join(("usage: landscribe", *words)))
+    if not words:
+        assert all(command in done.stdout for command in COMMANDS)
+
+
+def test_the_command_starts_without_tensorflow_and_mlflow() -> None:
+    code = "import sys, landscribe.cli.command; sys.exit(bool({'tensorflow', 'keras', 'mlflow'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], check=True, env=make_plain_environment())
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_predict_gives_the_scores_of_the_model_in_the_promised_columns(
+    run: Run,
+    patch_model: str,
+    trained: Trained,
+    records: TinyRecords,
+    demo_root: Path,
+    tmp_path: Path,
+    suffix: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "made" / f"labels.{suffix}"
+    twins = demo_root / "BigEarthNet-S1-v1.0"
+    status = run("predict", demo_root / "BigEarthNet-v1.0", "--model", patch_model, "--out", out, "--s1-root", twins)
+    assert status == 0
+    assert capsys.readouterr().out == f"60 patches labelled: {out}\n"
+    table = pd.read_csv(out, keep_default_na=False) if suffix == "csv" else pd.read_parquet(out)
+    assert tuple(table.columns) == ("patch_id", *trained.card.classes, "labels")
+    names, _, scores = predict_scores(
+        trained.model, make_eval_dataset(records.manifest, records.folder, "test", trained.config.bands, 12)
+    )
+    chosen = table.set_index("patch_id").loc[list(names)]
+    np.testing.assert_allclose(chosen[list(trained.card.classes)], scores, atol=1e-5)
+    labels = [";".join(row[row >= 0.3].index) for _, row in chosen[list(trained.card.classes)].iterrows()]
+    assert [text if suffix == "csv" else ";".join(text) for text in chosen["labels"]] == labels
+
+
+def test_predict_labels_one_patch_folder(run: Run, patch_model: str, demo_root: Path, tmp_path: Path) -> None:
+    folder = sorted((demo_root / "BigEarthNet-v1.0").iterdir())[3]
+    out = tmp_path / "labels.csv"
+    twins = demo_root / "BigEarthNet-S1-v1.0"
+    assert run("predict", folder, "--model", patch_model, "--out", out, "--s1-root", twins) == 0
+    assert pd.read_csv(out)["patch_id"].tolist() == [folder.name]
+
+
+def test_predict_labels_images_and_says_which_it_cannot_read(image_model: str, store: Path, tmp_path: Path) -> None:
+    for number, side_px in enumerate((32, 50)):
+        Image.new("RGB", (side_px, side_px), (200, 100, 50 * number)).save(tmp_path / f"image{number}.jpg")
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG and nothing more")
+    words = ["predict", str(tmp_path), "--model", image_model, "--out", "labels.csv"]
+    done = subprocess.run(
+        [COMMAND, *words], cwd=tmp_path, env=make_plain_environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "labels.csv")
+    assert tuple(table.columns) == ("patch_id", "golf course", "sea", "labels")
+    assert table["patch_id"].tolist() == ["image0", "image1"]
+    assert "warning: broken is left out: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_search_without_workers_is_refused(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("search", "--workers", 0) == 1
+    assert capfd.readouterr().err == "error: --workers: expected a number from 1; received 0.\n"
+
+
+@pytest.mark.parametrize("model", ["models:/never@champion", "models:/patches/99", "models:/patches@nobody", "nowhere"])
+def test_an_unknown_model_is_one_sentence(
+    run: Run, patch_model: str, demo_root: Path, tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("predict", demo_root, "--model", model, "--out", tmp_path / "labels.csv") == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"error: model {model} cannot be loaded: ")
+    assert said.err.count("\n") == 1
+    assert not (tmp_path / "labels.csv").exists()
+
+
+def test_a_wrong_path_or_suffix_is_said_before_the_model_is_loaded(
+    run: Run, demo_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("predict", demo_root, "--model", "nowhere", "--out", tmp_path / "labels.txt") == 1
+    assert "ends in .csv or .parquet" in capsys.readouterr().err
+    assert run("predict", tmp_path / "absent", "--model", "nowhere", "--out", tmp_path / "labels.csv") == 1
+    assert "absent does not exist" in capsys.readouterr().err
+    words = ["predict", demo_root, "--model", "nowhere", "--out", tmp_path / "labels.csv", "--band-order"]
+    assert run(*words, "B,G,red") == 1
+    assert "--band-order: expected bands out of R, G, B, NIR; received 'red'" in capsys.readouterr().err
+
+
+def test_promote_rollback_and_history_are_of_the_model_of_params_yaml(
+    run: Run, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = (ROOT / PARAMS_FILE).read_text(encoding="utf-8")
+    (store / PARAMS_FILE).write_text(params.replace("model_name: landscribe", "model_name: decided"), encoding="utf-8")
+    challenge = Challenge("decided", tmp_path)
+    steps: list[tuple[float, tuple[str, ...], int, str | None]] = [
+        (0.3, ("rollback",), 1, None),
+        (0.3, ("promote",), 0, "1"),
+        (0.2, ("promote",), 1, "1"),
+        (0.2, ("promote", "--force", ""), 1, "1"),  # a reason is asked for
+        (0.2, ("promote", "--force", "a better map"), 0, "2"),
+        (0.2, ("history",), 0, "2"),
+        (0.2, ("rollback",), 0, "1"),
+        (0.2, ("rollback",), 1, "1"),
+    ]
+    said: list[tuple[float, str, str]] = []
+    for quality, words, status, champion in steps:
+        if quality != (said[-1][0] if said else None):
+            challenge.register(quality)
+            capsys.readouterr()
+        assert run(*words) == status, words
+        out, err = capsys.readouterr()
+        assert err.count("\n") == status, err
+        said.append((quality, out, err))
+        assert challenge.read_champion() == champion, words
+    assert "version 1 of decided is champion (first champion)" in said[1][1]
+    assert "test_macro_ap" in said[2][1]  # the table, also of a refusal
+    assert said[2][2].startswith("error: version 2 of decided is refused: it is not better")
+    assert "forced: a better map" in said[5][1]
+    assert "* version 2 is champion" in said[5][1]
+
+
+def test_promote_imports_no_tensorflow() -> None:
+    code = (
+        "import sys, landscribe.registry.promotion, landscribe.registry.rollback, landscribe.registry.history_table;"
+        "sys.exit(bool({'tensorflow', 'keras', 'sklearn'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=make_plain_environment())
+
+
+def test_demo_writes_an_archive_once(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    assert run("demo", tmp_path / "demo", "--num-patches", 50, "--num-tiles", 2, "--seed", 3) == 0
+    assert len(list((tmp_path / "demo" / "BigEarthNet-v1.0").iterdir())) == 50
+    assert run("demo", tmp_path / "demo") == 1
+    assert run("demo", tmp_path / "other", "--num-patches", 3) == 1
+    assert "num_patches" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+def test_import_judges_foreign_scores_by_the_truth_of_an_index(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    classes = list(NOMENCLATURES["BEN-19"]().classes)
+    scores = pd.DataFrame(np.full((3, 19), 0.25), columns=sorted(classes))
+    scores.insert(0, "patch_id", ["a", "b", "c"])
+    scores.loc[:1, "Pastures"] = 1.0  # perfect: the class of a and b
+    scores.to_csv(tmp_path / "scores.csv", index=False)
+    labels = [["Pastures"], ["Pastures"], ["Marine waters"]]
+    pd.DataFrame({"patch_id": ["a", "b", "c"], "labels": labels}).to_parquet(tmp_path / "index.parquet")
+    out = tmp_path / "made" / "scores.parquet"
+    words = ["import", tmp_path / "scores.csv", "--nomenclature", "BEN-19", "--truth", tmp_path / "index.parquet"]
+    assert run(*words, "--order", "alphabetical", "--out", out) == 0
+    said = capsys.readouterr().out
+    assert said == f"3 patches, macro AP 0.667 over 2 of 19 classes, micro AP {2 / 3 + 1 / 3 * 3 / 57:.3f}: {out}\n"
+    assert list(read_scores(out).classes) == classes
+    assert run(*words, "--order", "clc", "--out", tmp_path / "other.parquet") == 1
+    assert "--order clc: the classes differ" in capsys.readouterr().err
+    assert run(*words, "--out", tmp_path / "other.csv") == 1
+    assert "ends in .parquet" in capsys.readouterr().err
+    assert not list(tmp_path.glob("other*"))
+
+
+def test_import_makes_a_table_of_foreign_labels(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "foreign.csv").write_text("patch_id,labels\n007,231;523\n", encoding="utf-8")
+    out = tmp_path / "labels.csv"
+    assert run("import", tmp_path / "foreign.csv", "--nomenclature", "BEN-19", "--out", out) == 0
+    assert capsys.readouterr().out == f"1 patches with labels of BEN-19: {out}\n"
+    assert pd.read_csv(out, dtype=str).values.tolist() == [["007", "Pastures;Marine waters"]]
+    assert run("import", tmp_path / "foreign.csv", "--nomenclature", "Planet-17", "--out", tmp_path / "other.csv") == 1
+    assert "patch 007: label '231' is unknown to Planet-17" in capsys.readouterr().err
+    assert not (tmp_path / "other.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("predict",), ("unknown",), ("promote", "--force"), ("import", "a.csv", "--order", "CLC")]
+)
+def test_words_that_make_no_command_exit_with_usage(
+    run: Run, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*words) == 2
+    assert capsys.readouterr().err.startswith("usage: landscribe")

@@ -1,0 +1,245 @@
+"""The served model: MLflow and TensorFlow alone give the scores of the Keras model, and refuse what does not fit."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from landscribe.archive.image import resample
+from landscribe.models.artifact import write_model
+from landscribe.models.card import ModelCard
+from landscribe.models.classifier import ClassifierSpec, build_classifier
+from landscribe.models.preprocess import BandInput
+from landscribe.models.scoring import predict_scores
+from landscribe.pipeline.backend import keras
+from landscribe.pipeline.dataset import make_eval_dataset
+from landscribe.pipeline.modality import make_fills, remove_sensor
+from landscribe.records.reader import iter_split
+from landscribe.registry.registration import Candidate, register
+from landscribe.tracking.store import open_store
+from tests.support.model_fixtures import TinyRecords, Trained, make_plain_environment
+
+pytest_plugins = ["tests.support.model_fixtures"]
+
+IMAGE_PX = 32
+# Cases of a model that can do without one sensor: the bands given.
+GIVEN = {
+    "whole": ["B05", "B02", "VV"],
+    "optical": ["B05", "B02"],
+    "radar": ["VV"],
+    "part": ["B05", "VV"],
+    "nothing": [],
+}
+# A process that knows MLflow and where the store is, and nothing of this package. Writes a table for each case that
+# is answered, and the words of each that is refused.
+CLIENT = """
+import json, sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("landscribe", "stages", "tests"):
+            raise ImportError(name + " is blocked")
+
+sys.meta_path.insert(0, Blocker())
+import mlflow, numpy
+mlflow.set_tracking_uri(sys.argv[1])
+refused = {}
+for case in json.load(open("cases.json")):
+    with numpy.load(case + ".npz") as values:
+        bands = dict(values)
+    model = mlflow.pyfunc.load_model("models:/" + case.split(".")[0] + "@challenger")
+    try:
+        model.predict(bands).to_parquet(case + ".parquet")
+    except Exception as error:
+        refused[case] = str(error)
+json.dump(refused, open("refused.json", "w"))
+"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the other process answered: case -> table, and case -> words of a refusal."""
+
+    tables: dict[str, pd.DataFrame]
+    refused: dict[str, str]
+
+
+def build_image_model(folder: Path) -> tuple[Any, ModelCard, Path]:
+    """Return an untrained classifier of images, its card and its file."""
+    keras.utils.set_random_seed(5)
+    bands = [BandInput(name, IMAGE_PX, "uint8", 120.0, 60.0) for name in "RGB"]
+    model = build_classifier(ClassifierSpec(bands=bands, num_classes=2, backbone="SmallResNet", dropout=0.0))
+    facts = {name: {"size_px": IMAGE_PX, "dtype": "uint8"} for name in "RGB"}
+    card = ModelCard(
+        bands=facts, classes=("a, b", "c"), nomenclature="discovered", backbone="SmallResNet", resamples=True
+    )
+    write_model(model, card, folder / "images.keras")
+    return model, card, folder / "images.keras"
+
+
+def read_test_patches(records: TinyRecords, bands: list[str]) -> dict[str, np.ndarray]:
+    """Return the test split as the served model takes it."""
+    stored = list(iter_split(records.manifest, records.folder, "test"))
+    return {name: np.stack([record.bands[name] for record in stored]) for name in bands}
+
+
+def draw_images(side_px: int) -> dict[str, np.ndarray]:
+    """Return three random images, smooth enough to be resampled."""
+    rng = np.random.default_rng(0)
+    return {
+        name: np.stack([resample(patch, side_px) for patch in rng.integers(0, 256, (3, 9, 9)).astype(np.uint8)])
+        for name in "RGB"
+    }
+
+
+def make_cases(records: TinyRecords, bands: list[str]) -> dict[str, dict[str, np.ndarray]]:
+    """Return what is asked: `<model>.<case>` -> bands."""
+    patches, images = read_test_patches(records, bands), draw_images(IMAGE_PX)
+    return {
+        "patches.whole": patches,
+        "patches.reordered": dict(reversed(patches.items())),
+        "patches.none": {name: values[:0] for name, values in patches.items()},
+        "patches.dtype": patches | {"B05": patches["B05"].astype(np.float32)},
+        "patches.missing": {name: values for name, values in patches.items() if name != "B05"},
+        "patches.size": patches | {"B05": patches["B05"][:, :-1, :-1]},
+        "patches.count": patches | {"B05": patches["B05"][1:]},
+        **{f"either.{case}": {name: patches[name] for name in given} for case, given in GIVEN.items()},
+        "images.native": images,
+        "images.larger": draw_images(80),
+        "images.smaller": draw_images(11),
+        "images.dtype": {name: values.astype(np.uint16) for name, values in images.items()},
+    }
+
+
+def make_thresholds(num_classes: int) -> np.ndarray:
+    """Return thresholds that differ from class to class."""
+    return np.linspace(0.1, 0.6, num_classes)
+
+
+@pytest.fixture(scope="module")
+def image_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ModelCard, Path]:
+    """A classifier of images."""
+    return build_image_model(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(scope="module")
+def served(
+    records: TinyRecords,
+    trained: Trained,
+    image_model: tuple[Any, ModelCard, Path],
+    store: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Served:
+    """Both models registered, loaded and asked in a process of its own, in a folder elsewhere."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    cases = make_cases(records, list(trained.card.bands))
+    experiment = open_store()
+    run_id = MlflowClient().create_run(experiment).info.run_id
+    either = dataclasses.replace(
+        trained.card, optional=make_fills(records.manifest, records.statistics, GIVEN["whole"])
+    )
+    for name, card, path, case in (
+        ("patches", trained.card, trained.path, "whole"),
+        ("either", either, trained.path, "whole"),
+        ("images", *image_model[1:], "native"),
+    ):
+        example = {band: values[:1] for band, values in cases[f"{name}.{case}"].items()}
+        candidate = Candidate(
+            model_path=path,
+            card=card,
+            thresholds=make_thresholds(len(card.classes)),
+            metrics={"test_macro_ap": 0.5},
+            test_digest="",
+            example=example,
+        )
+        register(candidate, name, run_id)
+    for case, bands in cases.items():
+        np.savez(folder / f"{case}.npz", **bands)  # type: ignore[arg-type]
+    (folder / "cases.json").write_text(json.dumps(list(cases)))
+    words = [sys.executable, "-I", "-c", CLIENT, f"sqlite:///{store / 'mlflow.db'}"]
+    done = subprocess.run(words, cwd=folder, env=make_plain_environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    refused = json.loads((folder / "refused.json").read_text())
+    return Served({case: pd.read_parquet(folder / f"{case}.parquet") for case in cases if case not in refused}, refused)
+
+
+def test_scores_are_those_of_the_keras_model(served: Served, records: TinyRecords, trained: Trained) -> None:
+    batches = make_eval_dataset(records.manifest, records.folder, "test", trained.config.bands, 5)
+    scores = predict_scores(trained.model, batches)[2]
+    table = served.tables["patches.whole"]
+    assert tuple(table.columns) == (*trained.card.classes, "labels")
+    assert np.ptp(scores, axis=0).max() > 1e-3  # patches differ: equality means something
+    np.testing.assert_allclose(table[list(trained.card.classes)], scores, atol=1e-5)
+
+
+def test_labels_are_the_classes_at_or_above_their_threshold(served: Served, trained: Trained) -> None:
+    table = served.tables["patches.whole"]
+    thresholds = make_thresholds(len(trained.card.classes))
+    expected = [
+        [name for name, limit in zip(trained.card.classes, thresholds, strict=True) if row[name] >= limit]
+        for _, row in table.iterrows()
+    ]
+    assert [list(labels) for labels in table["labels"]] == expected
+    assert any(expected)
+
+
+def test_bands_are_taken_by_name(served: Served) -> None:
+    pd.testing.assert_frame_equal(served.tables["patches.reordered"], served.tables["patches.whole"])
+
+
+def test_no_patch_gives_an_empty_table(served: Served) -> None:
+    table = served.tables["patches.none"]
+    assert len(table) == 0
+    assert list(table.columns) == list(served.tables["patches.whole"].columns)
+
+
+@pytest.mark.parametrize(("case", "lost"), [("whole", ""), ("optical", "S1"), ("radar", "S2")])
+def test_a_sensor_that_the_model_can_do_without_may_be_missing(
+    served: Served, records: TinyRecords, trained: Trained, case: str, lost: str
+) -> None:
+    fill = make_fills(records.manifest, records.statistics, GIVEN["whole"]).get(lost, {})
+    batches = make_eval_dataset(records.manifest, records.folder, "test", trained.config.bands, 5)
+    batches = batches.map(lambda patch_ids, bands, truth: (patch_ids, remove_sensor(bands, fill), truth))
+    scores = predict_scores(trained.model, batches)[2]
+    np.testing.assert_allclose(served.tables[f"either.{case}"][list(trained.card.classes)], scores, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("patches.dtype", "B05|float32"),
+        ("patches.missing", "B05"),
+        ("patches.size", "60"),
+        ("patches.count", "same number of patches"),
+        ("either.part", "B02 is missing"),
+        ("either.nothing", "B05 is missing"),
+        ("images.dtype", "uint16"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_a_reason(served: Served, case: str, words: str) -> None:
+    assert any(word in served.refused[case] for word in words.split("|")), served.refused
+
+
+def test_nothing_else_is_refused(served: Served) -> None:
+    refused = ("patches.dtype", "patches.missing", "patches.size", "patches.count", "images.dtype")
+    assert set(served.refused) == {*refused, "either.part", "either.nothing"}
+
+
+@pytest.mark.parametrize(("case", "side_px"), [("larger", 80), ("smaller", 11), ("native", IMAGE_PX)])
+def test_images_of_another_size_are_resampled_as_the_archive_resamples_them(
+    served: Served, image_model: tuple[Any, ModelCard, Path], case: str, side_px: int
+) -> None:
+    model, card, _ = image_model
+    bands = {
+        name: np.stack([resample(patch, IMAGE_PX) for patch in values]) for name, values in draw_images(side_px).items()
+    }
+    scores = np.asarray(keras.ops.sigmoid(model.predict_on_batch(bands)))
+    np.testing.assert_allclose(served.tables[f"images.{case}"][list(card.classes)], scores, atol=1e-6)
