@@ -11,7 +11,7 @@ export RECIPE SET STAGE
 # Where it is set no byte-code is kept, and TensorFlow takes 10 s to import instead of 3.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: repro test check drill bench format ui dashboard deps lock clean env
+.PHONY: repro test check drill bench format ui dashboard lock clean env
 .DEFAULT_GOAL := repro
 
 repro: $(READY)
@@ -51,10 +51,6 @@ ui: $(READY)
 dashboard: PORT := 8080
 dashboard: $(READY)
 	@python -m landscribe.search.dashboard --port $(PORT)
-
-# The code that each stage reaches, written into dvc.yaml.
-deps: $(READY)
-	python -m tests.closure
 
 # Pinned for Python 3.11 to 3.13 on every platform; no index is named, so that a mirror serves as well.
 lock:

@@ -17,13 +17,12 @@ from landscribe.index.labels import read_index
 from landscribe.records.schema import write_manifest
 from landscribe.records.statistics import write_statistics
 from landscribe.runtime.entry import run_or_exit
-from landscribe.runtime.progress import say_summary
+from landscribe.runtime.progress import log_summary
 from landscribe.splits.assignment import read_splits
 from stages import paths
 
 
 def main() -> None:
-    """Run the stage."""
     params = read_params()
     archive = open_archive(parse_section(params, "archive", ArchiveConfig))
     index, splits, classes = read_index(paths.INDEX), read_splits(paths.SPLITS), read_classes(paths.NOMENCLATURE)
@@ -32,7 +31,7 @@ def main() -> None:
     write_statistics(done.statistics, paths.BAND_STATISTICS)
     write_patch_statistics(done, paths.PATCH_STATISTICS)
     write_manifest(done.manifest, paths.MANIFEST)
-    say_summary("convert", write_convert_report(paths.REPORTS / "convert", done))
+    log_summary("convert", write_convert_report(paths.REPORTS / "convert", done))
 
 
 if __name__ == "__main__":

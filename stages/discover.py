@@ -14,12 +14,11 @@ from landscribe.index.config import DiscoverConfig
 from landscribe.index.labels import Exclusions, build_index, find_labels, write_index
 from landscribe.index.report import write_discover_report
 from landscribe.runtime.entry import run_or_exit
-from landscribe.runtime.progress import say_summary
+from landscribe.runtime.progress import log_summary
 from stages import paths
 
 
 def main() -> None:
-    """Run the stage."""
     params = read_params()
     config = parse_section(params, "archive", ArchiveConfig)
     limit = parse_section(params, "discover", DiscoverConfig).max_bad_fraction
@@ -31,7 +30,7 @@ def main() -> None:
     check_bad_fraction(index.quarantined, index.num_judged, limit, "discover")
     write_index(index.table, paths.INDEX)
     write_nomenclature(nomenclature, paths.NOMENCLATURE)
-    say_summary("discover", write_discover_report(paths.REPORTS / "discover", index, nomenclature.classes, archive))
+    log_summary("discover", write_discover_report(paths.REPORTS / "discover", index, nomenclature.classes, archive))
 
 
 if __name__ == "__main__":

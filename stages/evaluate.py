@@ -14,13 +14,12 @@ from landscribe.evaluation.report import make_summary, write_evaluate_report, wr
 from landscribe.evaluation.slices import read_slices
 from landscribe.evaluation.thresholds import fit_thresholds, write_thresholds
 from landscribe.runtime.entry import run_or_exit
-from landscribe.runtime.progress import say_summary
+from landscribe.runtime.progress import log_summary
 from landscribe.tracking import runs
 from stages import paths
 
 
 def main() -> None:
-    """Run the stage."""
     config = parse_section(read_params(), "evaluate", EvaluateConfig)
     val, test = (read_scores(paths.SCORES / f"{split}.parquet") for split in ("val", "test"))
     thresholds = fit_thresholds(val.truth, val.scores, config)
@@ -28,7 +27,7 @@ def main() -> None:
     evaluation = evaluate(val, test, thresholds, read_slices(paths.INDEX, test.patch_ids), config)
     ridge = compute_ridge_macro_aps(paths.INDEX, paths.PATCH_STATISTICS, {"val": val, "test": test})
     headline = {split: {**metrics, "macro_ap_ridge": ridge[split]} for split, metrics in evaluation.headline.items()}
-    say_summary("evaluate", make_summary(evaluation))
+    log_summary("evaluate", make_summary(evaluation))
     write_evaluate_report(paths.REPORTS / "evaluate", evaluation)
     metrics = write_metrics(paths.METRICS, headline)
     with runs.left_to_register():

@@ -1,7 +1,8 @@
-"""fingerprint: notice whether the archive, or the weights to start from, changed; write the demo archive if absent.
+"""fingerprint: what changed in the archive, the weights to start from and the code; writes the demo archive if absent.
 
-Reads: params.yaml (every section is checked), the archive. Writes: data/archive.json, data/weights.json.
-Params: archive, demo, split (its lists), train (its weights). Cost: one read of the archive, once; then a listing.
+Reads: params.yaml (every section is checked), the archive. Writes: data/archive.json, data/weights.json,
+data/code/<stage>.json. Params: archive, demo, split (its lists), train (its weights). Cost: one read of the archive,
+once; then a listing.
 """
 
 from landscribe.archive.config import ArchiveConfig
@@ -12,6 +13,7 @@ from landscribe.core.files import write_json
 from landscribe.core.params import find_scratch, parse_section, read_params
 from landscribe.demo.config import DemoConfig
 from landscribe.demo.presence import ensure_demo_archive
+from landscribe.runtime.code_digest import write_code_digests
 from landscribe.runtime.entry import run_or_exit
 from landscribe.splits.config import SplitConfig
 from landscribe.training.config import TrainConfig
@@ -20,9 +22,9 @@ from stages import paths
 
 
 def main() -> None:
-    """Run the stage."""
     params = read_params()
     check_params(params)
+    write_code_digests(paths.CODE)
     config = parse_section(params, "archive", ArchiveConfig)
     demo = parse_section(params, "demo", DemoConfig)
     split = parse_section(params, "split", SplitConfig)

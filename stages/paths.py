@@ -3,6 +3,7 @@
 from pathlib import Path
 
 ARCHIVE = Path("data/archive.json")
+CODE = Path("data/code")
 WEIGHTS = Path("data/weights.json")
 INDEX = Path("data/index.parquet")
 NOMENCLATURE = Path("data/nomenclature.json")
@@ -18,5 +19,7 @@ SCORES = Path("scores")
 METRICS = Path("metrics")
 REPORTS = Path("reports")
 RUN = REPORTS / "train/run.json"
+EXAMPLES = REPORTS / "score/examples.npz"
+DRAWN = REPORTS / "draw"
 REGISTRATION = REPORTS / "register/registration.json"
 DOCUMENTATION = REPORTS / "register/model_card.md"

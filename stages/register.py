@@ -3,21 +3,19 @@
 Reads: models/, metrics/, scores/, reports/, data/records/. Writes: reports/register/. Params: split, register.
 """
 
-from landscribe.core import files
 from landscribe.core.params import parse_section, read_params
 from landscribe.evaluation.thresholds import read_thresholds
 from landscribe.records.reader import read_example
 from landscribe.registry import documentation
 from landscribe.registry.config import RegisterConfig
-from landscribe.registry.registration import Candidate, compute_test_digest, register
+from landscribe.registry.registration import Candidate, compute_test_digest, write_registration
 from landscribe.runtime.entry import run_or_exit
 from landscribe.splits.config import SplitConfig
-from landscribe.tracking import outage, runs, studies
+from landscribe.tracking import runs, studies
 from stages import paths
 
 
 def main() -> None:
-    """Run the stage."""
     name = parse_section(read_params(), "register", RegisterConfig).model_name
     split = parse_section(read_params(), "split", SplitConfig)
     facts = documentation.read_facts(paths.REPORTS, paths.MODEL, paths.MANIFEST, paths.METRICS, split)
@@ -34,7 +32,7 @@ def main() -> None:
     )
     run_id = runs.ensure_run(facts.metrics, paths.REPORTS)
     studies.ensure_study(paths.REPORTS / "search")
-    files.write_json(paths.REGISTRATION, outage.patiently(register, candidate, name, run_id))
+    write_registration(paths.REGISTRATION, candidate, name, run_id)
     runs.add_to_run(run_id, {}, paths.REPORTS, ["register"])
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from landscribe.core.files import write_json
 from landscribe.core.params import parse_section, read_params
+from landscribe.models.config import MachineConfig
 from landscribe.runtime.entry import run_or_exit
 from landscribe.runtime.progress import make_logger
 from landscribe.search.best import write_best
@@ -21,13 +22,14 @@ from stages import paths
 
 
 def main() -> None:
-    """Run the stage."""
     params = read_params()
     config = parse_section(params, "search", SearchConfig)
     train = parse_section(params, "train", TrainConfig)
     best: Mapping[str, Any] = {"learning_rate": train.learning_rate, "backbone": train.backbone}
     if config.trials:
-        best = search_best(config, train, paths.RECORDS.parent, read_num_workers(), paths.REPORTS / "search").best
+        device = parse_section(params, "machine", MachineConfig).device
+        reports = paths.REPORTS / "search"
+        best = search_best(config, train, device, paths.RECORDS.parent, read_num_workers(), reports).best
     else:
         make_logger("search").info("search: no trials; train takes its own values")
         write_json(paths.REPORTS / "search/summary.json", {"num_trials": 0})

@@ -19,7 +19,6 @@ from stages import paths
 
 
 def main() -> None:
-    """Run the stage."""
     config = parse_section(read_params(), "split", SplitConfig)
     index = read_index(paths.INDEX)
     assignment = make_splits(index, config)

@@ -6,13 +6,14 @@ Writes: models/model.keras, reports/train/. Params: train, with the values of th
 
 from landscribe.core.params import parse_section, read_params
 from landscribe.models.artifact import write_model
+from landscribe.models.config import MachineConfig
 from landscribe.records.schema import read_manifest
 from landscribe.records.statistics import read_statistics
 from landscribe.runtime.entry import run_or_exit
 from landscribe.search.best import read_best
 from landscribe.tracking import runs
 from landscribe.training.config import TrainConfig
-from landscribe.training.epoch_lines import say_epoch
+from landscribe.training.epoch_lines import log_lines
 from landscribe.training.recipe import fit_classifier, make_card, prepare, read_pretrained
 from landscribe.training.report import write_train_report
 from landscribe.training.session import open_session
@@ -20,18 +21,18 @@ from stages import paths
 
 
 def main() -> None:
-    """Run the stage."""
     config = parse_section(read_params(), "train", TrainConfig).vary(read_best(paths.BEST_PARAMS))
     manifest, statistics = read_manifest(paths.MANIFEST), read_statistics(paths.BAND_STATISTICS)
-    device, start, name = prepare(manifest, config), read_pretrained(manifest, config), f"train-{config.backbone}"
+    device = prepare(manifest, config, parse_section(read_params(), "machine", MachineConfig).device)
+    start, name = read_pretrained(manifest, config), f"train-{config.backbone}"
     tags = runs.make_tags(manifest, device, paths.RECORDS.parent) | (start.tags if start else {})
-    say = say_epoch(config, device, runs.log_epoch)
+    log = log_lines(config, device, runs.log_epoch)
     with open_session(name, config, manifest, statistics, tags) as (run_id, state):
-        datasets = runs.log_dataset(manifest, paths.RECORDS, "training")
-        model, result = fit_classifier(manifest, paths.RECORDS, statistics, config, say, state, start)
+        data = runs.log_dataset(manifest, paths.RECORDS, "training")
+        model, result = fit_classifier(manifest, paths.RECORDS, statistics, config, log, state, start)
         write_model(model, make_card(manifest, statistics, config), paths.MODEL)
         write_train_report(paths.REPORTS / "train", result.history, start)
-        runs.write_record(paths.RUN, name, run_id, tags, {"train": config.model_dump()}, result.outcome, datasets)
+        runs.write_record(paths.RUN, name, run_id, tags, {"train": config.model_dump()}, result.outcome, data)
         runs.log_training(paths.REPORTS / "train", result.outcome)
 
 

@@ -25,15 +25,16 @@ from landscribe.evaluation.metrics import compute_metrics
 from landscribe.evaluation.paired import Difference, compare
 from landscribe.evaluation.thresholds import fit_thresholds
 from landscribe.figures.charts import draw_intervals
+from landscribe.models.config import Device
 from landscribe.models.pretrained import Pretrained
-from landscribe.models.scoring import predict_scores
+from landscribe.models.scoring import make_predict, predict_scores
 from landscribe.pipeline.dataset import make_eval_dataset
 from landscribe.pipeline.modality import Fills, make_fills, remove_sensor
 from landscribe.records.schema import Manifest, check_not_empty, read_manifest
 from landscribe.records.statistics import read_statistics
 from landscribe.tracking import runs
 from landscribe.training.config import TrainConfig
-from landscribe.training.epoch_lines import say_epoch
+from landscribe.training.epoch_lines import log_lines
 from landscribe.training.identity import TRAINING, identify
 from landscribe.training.recipe import fit_classifier, prepare, read_pretrained
 from landscribe.training.session import open_session
@@ -76,12 +77,15 @@ class Row:
     test: Scores
 
 
-def ablate(train: TrainConfig, evaluate: EvaluateConfig, data_dir: Path, report_dir: Path) -> pd.DataFrame:
+def ablate(
+    train: TrainConfig, evaluate: EvaluateConfig, device: Device, data_dir: Path, report_dir: Path
+) -> pd.DataFrame:
     """Train the missing models, write and log the report, and return its table, as `make_table` does.
 
     Args:
         train: section `train`; its bands are varied as `choose_bands` says.
         evaluate: section `evaluate`: thresholds and intervals.
+        device: where to compute, `machine.device`.
         data_dir: holds `records`, `band_statistics.json` and what tells where they come from.
         report_dir: receives ablation.csv and ablation.png.
 
@@ -92,8 +96,8 @@ def ablate(train: TrainConfig, evaluate: EvaluateConfig, data_dir: Path, report_
     manifest = read_manifest(data_dir / "records/manifest.json")
     check_not_empty(manifest, "test")
     sections = vary_bands(train, manifest.bands)
-    device = prepare(manifest, sections[BOTH])
-    tags = runs.make_tags(manifest, device, data_dir)
+    name = prepare(manifest, sections[BOTH], device)
+    tags = runs.make_tags(manifest, name, data_dir)
     data = Data(manifest, data_dir / "records", read_statistics(data_dir / "band_statistics.json"), tags)
     with _open_parent(sections, data):
         rows = [row for sensors, section in sections.items() for row in _measure(sensors, section, data)]
@@ -180,7 +184,7 @@ def _measure(sensors: str, config: TrainConfig, data: Data) -> list[Row]:
 def _train(config: TrainConfig, data: Data, state: TrainState, start: Pretrained | None) -> Any:
     """Return the trained classifier; its run is open."""
     runs.log_dataset(data.manifest, data.records_dir, "training")
-    say = say_epoch(config, data.tags["device"], runs.log_epoch)
+    say = log_lines(config, data.tags["device"], runs.log_epoch)
     model, result = fit_classifier(data.manifest, data.records_dir, data.statistics, config, say, state, start)
     runs.log_metrics(result.outcome)
     return model
@@ -190,7 +194,9 @@ def _score(model: Any, config: TrainConfig, data: Data, split: str, fill: Mappin
     """Return truth and scores of a split whose bands of `fill` are missing."""
     batches = make_eval_dataset(data.manifest, data.records_dir, split, config.bands, _BATCH_SIZE_PATCHES)
     batches = batches.map(lambda patch_ids, bands, multi_hot: (patch_ids, remove_sensor(bands, fill), multi_hot))
-    return Scores(*predict_scores(model, batches), data.manifest.classes)
+    return Scores(
+        *predict_scores(make_predict(model), batches, data.manifest.num_records(split)), data.manifest.classes
+    )
 
 
 def make_table(rows: Sequence[Row], config: EvaluateConfig) -> pd.DataFrame:

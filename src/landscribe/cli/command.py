@@ -12,6 +12,7 @@ from landscribe.core.params import PARAMS_FILE, find_repository, parse_section, 
 from landscribe.demo.config import DemoConfig
 from landscribe.demo.writer import write_demo_archive
 from landscribe.evaluation.config import EvaluateConfig
+from landscribe.models.config import MachineConfig
 from landscribe.registry.config import PromoteConfig, RegisterConfig
 from landscribe.runtime.entry import run_or_exit
 from landscribe.training.config import TrainConfig
@@ -109,7 +110,8 @@ def _run_search(arguments: argparse.Namespace) -> None:
     search, train = parse_section(params, "search", SearchConfig), parse_section(params, "train", TrainConfig)
     if not search.trials:
         raise LandscribeError("search.trials: expected 1 or more in params.yaml; 0 is no search.")
-    found = search_best(search, train, root / "data", arguments.workers or read_num_workers())
+    machine = parse_section(params, "machine", MachineConfig)
+    found = search_best(search, train, machine.device, root / "data", arguments.workers or read_num_workers())
     best = ", ".join(f"{key}: {value}" for key, value in found.best.items())
     print(  # noqa: T201
         f"{found.num_trials} trials, {found.num_pruned} of them pruned; best trial {found.best_trial} with val macro AP"
@@ -123,7 +125,8 @@ def _run_ablate(arguments: argparse.Namespace) -> None:
     root = find_repository()
     params = read_params(root / PARAMS_FILE)
     train, evaluate = parse_section(params, "train", TrainConfig), parse_section(params, "evaluate", EvaluateConfig)
-    table = ablate(train, evaluate, root / "data", arguments.out or root / "reports/ablation")
+    device = parse_section(params, "machine", MachineConfig).device
+    table = ablate(train, evaluate, device, root / "data", arguments.out or root / "reports/ablation")
     print(format_table(table))  # noqa: T201
 
 

@@ -12,7 +12,7 @@ from landscribe.core.params import Section, check_sections, find_repository, par
 from landscribe.demo.config import DemoConfig
 from landscribe.evaluation.config import EvaluateConfig
 from landscribe.index.config import DiscoverConfig
-from landscribe.models.config import find_kind
+from landscribe.models.config import MachineConfig, find_kind
 from landscribe.registry.config import PromoteConfig, RegisterConfig
 from landscribe.search.config import SearchConfig
 from landscribe.search.variation import make_space
@@ -30,6 +30,7 @@ SECTIONS: dict[str, type[Section]] = {
     "convert": ConvertConfig,
     "search": SearchConfig,
     "train": TrainConfig,
+    "machine": MachineConfig,
     "evaluate": EvaluateConfig,
     "register": RegisterConfig,
     "promote": PromoteConfig,

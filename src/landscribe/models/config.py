@@ -1,9 +1,13 @@
-"""Names of the backbones and of weights, known without importing TensorFlow: params.yaml is checked before any work."""
+"""Section `machine` of params.yaml; names of backbones and of weights. Known without importing TensorFlow."""
 
 import re
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator
+
+from landscribe.core.params import Section
+
+Device = Literal["auto", "cpu", "gpu"]
 
 Application = Literal[
     "ConvNeXtBase",
@@ -80,3 +84,13 @@ def _check(weights: str) -> str:
 
 
 Weights = Annotated[str, AfterValidator(_check)]
+
+
+class MachineConfig(Section):
+    """Section `machine`: where to compute. No stage tracks it, for it is not meant to change what is learned.
+
+    Attributes:
+        device: "auto" takes the GPUs of this host when there are any; "gpu" stops without one.
+    """
+
+    device: Device

@@ -3,12 +3,13 @@
 from typing import Any, Literal
 
 from landscribe.core.errors import TrainingError
+from landscribe.models.config import Device
 from landscribe.pipeline.backend import tf
 
 _BFLOAT16, _FLOAT16 = (8, 0), (7, 0)  # compute capabilities from which the type is faster: Ampere, Volta
 
 
-def choose_device(wanted: Literal["auto", "cpu", "gpu"]) -> str:
+def choose_device(wanted: Device) -> str:
     """Prepare the devices and return their name, e.g. "CPU", "GPU: NVIDIA H200" or "2 x GPU: NVIDIA H200".
 
     Raises:
@@ -17,8 +18,8 @@ def choose_device(wanted: Literal["auto", "cpu", "gpu"]) -> str:
     gpus = tf.config.list_physical_devices("GPU")
     if wanted == "gpu" and not gpus:
         raise TrainingError(
-            "train.device: asked for a GPU and TensorFlow sees none. Install the GPU lock (make GPU=1 repro), check"
-            " the driver with nvidia-smi, or set train.device to auto or cpu."
+            "machine.device: asked for a GPU and TensorFlow sees none. Install the GPU lock (make GPU=1 repro), check"
+            " the driver with nvidia-smi, or set machine.device to auto or cpu."
         )
     if wanted == "cpu" or not gpus:
         tf.config.set_visible_devices([], "GPU")

@@ -7,10 +7,9 @@ A version brings the code that it was registered with. Two versions in one proce
 """
 
 import argparse
-import itertools
 import statistics
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ import numpy as np
 
 from landscribe.core.files import write_json
 from landscribe.core.scores import Scores, write_scores
-from landscribe.records.reader import Record, iter_split
+from landscribe.models.scoring import predict_scores
+from landscribe.pipeline.dataset import make_eval_dataset
 from landscribe.records.schema import check_subset, read_manifest
 from landscribe.registry.registration import load_served
 from landscribe.runtime.entry import run_or_exit
-from landscribe.runtime.progress import track
 
 _BATCH_SIZE_PATCHES = 64
 _NUM_WARM_UP_CALLS, _NUM_CALLS = 5, 50
@@ -59,23 +58,14 @@ def score_test(served: Any, records_dir: Path) -> Scores:
     manifest = read_manifest(records_dir / "manifest.json")
     bands = list(served.metadata.metadata["bands"])
     check_subset(bands, manifest, "the champion")
-    records = track(
-        iter_split(manifest, records_dir, "test"), total=manifest.num_records("test"), what="scoring the champion"
-    )
-    patch_ids: list[str] = []
-    truth, scores = [], []
-    for batch in _iter_batches(records):
-        table = served.predict({name: np.stack([record.bands[name] for record in batch]) for name in bands})
-        patch_ids += [record.patch_id for record in batch]
-        truth.append(np.stack([record.multi_hot for record in batch]).astype(np.float32))
-        scores.append(table[list(manifest.classes)].to_numpy(np.float32))
-    return Scores(tuple(patch_ids), np.concatenate(truth), np.concatenate(scores), manifest.classes)
+    batches = make_eval_dataset(manifest, records_dir, "test", bands, _BATCH_SIZE_PATCHES)
 
+    def predict(values: Mapping[str, Any]) -> np.ndarray:
+        table = served.predict({name: values[name].numpy() for name in bands})
+        return np.asarray(table[list(manifest.classes)].to_numpy(np.float32))
 
-def _iter_batches(records: Iterable[Record]) -> Iterator[list[Record]]:
-    iterator = iter(records)
-    while batch := list(itertools.islice(iterator, _BATCH_SIZE_PATCHES)):
-        yield batch
+    scored = predict_scores(predict, batches, manifest.num_records("test"), "scoring the champion")
+    return Scores(*scored, manifest.classes)
 
 
 def compute_latency_ms(served: Any) -> float:

@@ -96,6 +96,11 @@ def register(candidate: Candidate, model_name: str, run_id: str) -> dict[str, An
     }
 
 
+def write_registration(path: Path, candidate: Candidate, model_name: str, run_id: str) -> None:
+    """Register as `register` does, with patience for a store that does not answer, and write `registration.json`."""
+    write_json(path, patiently(register, candidate, model_name, run_id))
+
+
 def find_version(model_name: str, digest: str) -> ModelVersion | None:
     """Return the loadable version of this digest, or None."""
     client = MlflowClient()

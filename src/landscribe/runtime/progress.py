@@ -1,6 +1,7 @@
 """Progress of long work: a bar in a terminal, a plain line now and then in a log."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,6 +10,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 T = TypeVar("T")
+BAR_ROW_VARIABLE = "LANDSCRIBE_BAR_ROW"  # line of the terminal for the bars of one of several processes, from 0
 _LINE_EVERY_S = 15.0
 
 
@@ -24,7 +26,7 @@ def make_logger(name: str) -> logging.Logger:
     return logger
 
 
-def say_summary(stage: str, summary: Mapping[str, object]) -> None:
+def log_summary(stage: str, summary: Mapping[str, object]) -> None:
     """Write the facts of a report as one line each, empty ones left out."""
     logger = make_logger(stage)
     for name, value in summary.items():
@@ -34,6 +36,51 @@ def say_summary(stage: str, summary: Mapping[str, object]) -> None:
             value = "; ".join(map(str, value))
         if value != "":
             logger.info("%s: %s %s", stage, name.replace("_", " "), value)
+
+
+class Meter:
+    """How far one piece of work is.
+
+    Args:
+        total: how many units there are.
+        what: the verb shown, e.g. "converting".
+        unit: the noun of the rate, in the plural.
+    """
+
+    def __init__(self, total: int, what: str, unit: str = "patches") -> None:
+        self._total, self._what, self._unit = total, what, unit
+        self._bar = None
+        if sys.stderr.isatty():
+            row = int(os.environ.get(BAR_ROW_VARIABLE, "0"))
+            self._bar = tqdm(total=total, desc=what, unit=f" {unit}", smoothing=0.1, leave=False, position=row)
+        self._done = 0
+        self._began = self._logged = time.monotonic()
+
+    def advance(self, count: int = 1) -> None:
+        """Count more units as done."""
+        self._done += count
+        if self._bar is not None:
+            self._bar.update(count)
+            return
+        now = time.monotonic()
+        if now - self._logged > _LINE_EVERY_S and self._done:
+            self._logged = now
+            rate = self._done / (now - self._began)
+            left = format_duration((self._total - self._done) / rate)
+            words = (
+                self._what,
+                self._done,
+                self._total,
+                f"{rate:.3g}" if rate < 10 else f"{rate:.0f}",
+                self._unit,
+                left,
+            )
+            make_logger("progress").info("%s: %d of %d, %s %s/s, about %s left", *words)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
 
 
 def track(
@@ -48,24 +95,13 @@ def track(
         unit: the noun of the rate, in the plural.
         count: how many units an item is, for items that are chunks.
     """
-    if sys.stderr.isatty():
-        with tqdm(total=total, desc=what, unit=f" {unit}", smoothing=0.1, leave=False) as bar:
-            for item in items:
-                yield item
-                bar.update(count(item))
-        return
-    logger = make_logger("progress")
-    began = last = time.monotonic()
-    done = 0
-    for item in items:
-        yield item
-        done += count(item)
-        now = time.monotonic()
-        if now - last > _LINE_EVERY_S and done:
-            last = now
-            rate = done / (now - began)
-            left = format_duration((total - done) / rate)
-            logger.info("%s: %d of %d, %.0f %s/s, about %s left", what, done, total, rate, unit, left)
+    meter = Meter(total, what, unit)
+    try:
+        for item in items:
+            yield item
+            meter.advance(count(item))
+    finally:
+        meter.close()
 
 
 def format_duration(seconds: float) -> str:

@@ -7,6 +7,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from landscribe.core.params import Section
 from landscribe.models.config import Backbone
 
+MIN_TRIALS = 10
+"""Complete trials from which the importance of values is computed: that of fewer is noise."""
+
 Scalar = bool | int | float | str | None
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 

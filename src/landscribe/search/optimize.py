@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from landscribe.models.config import Device
 from landscribe.records.schema import Manifest, read_manifest
 from landscribe.runtime.progress import make_logger
 from landscribe.search.config import SearchConfig
@@ -30,6 +31,7 @@ WORKER = (sys.executable, "-m", WORKER_MODULE)
 def search_best(
     config: SearchConfig,
     train: TrainConfig,
+    device: Device,
     data_dir: Path,
     num_workers: int,
     report_dir: Path | None = None,
@@ -39,6 +41,7 @@ def search_best(
     Args:
         config: section `search`, of one trial or more.
         train: section `train`; what a trial does not vary.
+        device: where trials compute, `machine.device`.
         data_dir: holds `records`, `band_statistics.json` and what tells where they come from.
         num_workers: processes at a time, a trial each.
         report_dir: receives the report; None: there is none.
@@ -59,6 +62,7 @@ def search_best(
             task = TrialTask(
                 search=config,
                 train=train,
+                device=device,
                 manifest_path=data_dir / "records/manifest.json",
                 statistics_path=data_dir / "band_statistics.json",
                 study_name=study.name,
@@ -84,7 +88,7 @@ def name_study(config: SearchConfig, train: TrainConfig, manifest: Manifest) -> 
         TrainingError: the weights to start from are not there.
     """
     source = find_source(train.weights, config.backbones)
-    shaping = train.model_dump(exclude={"epochs", "device"})
+    shaping = train.model_dump(exclude={"epochs"})
     digest = identify(WORKER_MODULE, config.model_dump(exclude={"trials"}), shaping, manifest.digest, source.digest)
     return f"landscribe-{digest}"
 

@@ -36,6 +36,12 @@ class Trial:
     values: Values
     _trial: optuna.Trial
 
+    @property
+    def retry_of(self) -> int | None:
+        """The lost trial whose values are tried again; None: these were not tried before."""
+        number: int | None = self._trial.user_attrs.get(_RETRY_OF)
+        return number
+
     def report(self, epoch: int, value: float) -> bool:
         """Keep the value of an epoch, from 1; return whether the trial is hopeless, or no longer this process's."""
         try:
@@ -158,8 +164,10 @@ class Study:
         return trials[-1] if trials else None
 
     def read_states(self) -> dict[int, str]:
-        """Return the number of each trial -> WAITING, RUNNING, COMPLETE, PRUNED or FAIL."""
-        return {trial.number: trial.state.name for trial in self._list()}
+        """Return number -> WAITING, RUNNING, COMPLETE, PRUNED or FAIL of each trial; LOST where it is tried again."""
+        trials = self._list()
+        lost = {trial.user_attrs.get(_RETRY_OF) for trial in trials}
+        return {trial.number: "LOST" if trial.number in lost else trial.state.name for trial in trials}
 
     def list_running(self) -> set[int]:
         """Return the numbers of the trials that are under way, here or elsewhere, or lost."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from landscribe.core.errors import TrainingError
+from landscribe.models.config import Device
 from landscribe.records.schema import Manifest, read_manifest
 from landscribe.records.statistics import read_statistics
 from landscribe.runtime.entry import run_or_exit
@@ -33,6 +34,7 @@ class TrialTask:
     Attributes:
         search: section `search`.
         train: section `train`; what a trial does not vary.
+        device: where to compute, `machine.device`.
         manifest_path: of the records, which lie beside it.
         statistics_path: band statistics of the train split.
         study_name: of the study in the storage.
@@ -42,6 +44,7 @@ class TrialTask:
 
     search: SearchConfig
     train: TrainConfig
+    device: Device
     manifest_path: Path
     statistics_path: Path
     study_name: str
@@ -94,9 +97,9 @@ def run_trial(task: TrialTask, trial: Trial) -> None:
 
     manifest = read_manifest(task.manifest_path)
     config = task.vary_train(trial.values)
-    device, start = prepare(manifest, config), read_pretrained(manifest, config)
+    device, start = prepare(manifest, config, task.device), read_pretrained(manifest, config)
     tags, params = {**task.tags, "device": device}, {"train": config.model_dump()}
-    with studies.start_trial(trial.number, task.parent_run_id, tags, params):
+    with studies.start_trial(trial.number, task.parent_run_id, tags, params, trial.retry_of):
         state, value, num_epochs = _fit(task, trial, config, manifest, start)
         runs.log_metrics({"best_val_macro_ap": value, "num_epochs": num_epochs})
         state = trial.tell(state, value if state == "COMPLETE" else None)
@@ -126,7 +129,9 @@ def _fit(
 
     statistics = read_statistics(task.statistics_path)
     try:
-        fit_classifier(manifest, task.manifest_path.parent, statistics, config, log_epoch, None, start)
+        fit_classifier(
+            manifest, task.manifest_path.parent, statistics, config, log_epoch, None, start, f"trial {trial.number}"
+        )
     except _HopelessError:
         return "PRUNED", max(values), len(values)
     except DivergedError:  # an answer too: the worst

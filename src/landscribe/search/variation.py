@@ -22,7 +22,7 @@ _REFUSED = {
     "test_time_augmentation": "no val macro AP shows it",
     "seed": "a lucky one makes no better model",
 } | dict.fromkeys(
-    ("device", "mixed_precision", "deterministic", "shuffle_buffer_patches"),
+    ("mixed_precision", "deterministic", "shuffle_buffer_patches"),
     "it says how to compute, not what to learn",
 )
 

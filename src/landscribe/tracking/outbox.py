@@ -73,8 +73,12 @@ class Outbox:
         """Wait until the store has all of it, or gives no sign for `outage.PATIENCE_S`."""
         self._wait(outage.PATIENCE_S)
 
-    def close(self, status: str) -> None:
+    def close(self, status: str, *, is_failed: bool) -> None:
         """End the run, wait as `flush` does, and leave what is not sent to the next process; say so.
+
+        Args:
+            status: of MLflow.
+            is_failed: an error or an interrupt ended the run: the wait is short, and a refusal is a warning.
 
         Raises:
             RegistryError: the store refused an entry.
@@ -83,7 +87,7 @@ class Outbox:
         with self._changed:
             self._ending = True
             self._changed.notify_all()
-        hurried = status == "FAILED" or outage.is_given_up()
+        hurried = is_failed or outage.is_given_up()
         self._wait(_HURRIED_S if hurried else outage.PATIENCE_S)
         with self._changed:
             self._abandoned = True
@@ -101,7 +105,7 @@ class Outbox:
             self._lock.close()
         if self._refusal is not None:
             refused = _describe_refusal(self.run_id, self._refusal)
-            if status != "FAILED":
+            if not is_failed:
                 raise RegistryError(refused) from self._refusal
             make_logger("mlflow").warning(refused)
 

@@ -8,7 +8,9 @@ import importlib.metadata
 import json
 import os
 import platform
+import signal
 import subprocess
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +41,9 @@ _TRAINING_TAG = "training_digest"
 _REPORTS = ("discover", "split", "convert", "score", "evaluate")
 _USES = {"train": None, "val": None, "test": "evaluation"}  # split -> what its dataset is for; None: the run itself
 _RESULTS = ("dvc.lock", "metrics")  # in git, but results: in a fresh clone the first run writes them
+RECORD_FORMAT = 1
+"""Of `run.json`; those without a number are older."""
+
 _open: list[Outbox] = []  # of the runs that this process logs to, the innermost last
 
 
@@ -46,7 +51,9 @@ _open: list[Outbox] = []  # of the runs that this process logs to, the innermost
 def start_run(
     name: str, tags: Mapping[str, str], params: Mapping[str, Any], *, parent_run_id: str | None = None
 ) -> Iterator[str]:
-    """Open a run in the experiment, with system metrics, and yield its id; a failure marks it FAILED.
+    """Open a run in the experiment, with system metrics, and yield its id.
+
+    A failure marks it FAILED, Ctrl-C and SIGTERM mark it KILLED.
 
     A run that is opened inside another is its child. A stage started by `mlflow run` finds the run of the command line
     in MLFLOW_RUN_ID. It becomes the parent: its params are logged already, as text, and logging the number again would
@@ -186,6 +193,11 @@ def end_as(status: str, tags: Mapping[str, str]) -> None:
     _open[-1].status = status
 
 
+def put_tags(tags: Mapping[str, str]) -> None:
+    """Set tags of the open run, without waiting for the store."""
+    _open[-1].put_tags(tags)
+
+
 def log_files(folder: Path, artifact_path: str) -> None:
     """Log every file of a report folder as artifacts of the open run.
 
@@ -235,6 +247,8 @@ def add_to_run(run_id: str, metrics: Mapping[str, float], reports: Path, names: 
         patiently(MlflowClient().log_batch, present, points, synchronous=True)
     for name in names:
         _log_files(present, reports / name, name)
+        if (drawn := reports / "draw" / name).is_dir():
+            _log_files(present, drawn, name)
 
 
 def ensure_run(metrics: Mapping[str, float], reports: Path) -> str:
@@ -273,6 +287,7 @@ def write_record(
 ) -> None:
     """Write `run.json`: enough, with the history beside it, to make the run anew when the store loses it."""
     record = {
+        "format": RECORD_FORMAT,
         "run_id": run_id,
         "run_name": name,
         "tags": dict(tags),
@@ -284,8 +299,11 @@ def write_record(
 
 
 def read_run_record(path: Path) -> dict[str, Any]:
-    """Return `run.json`: run_id, run_name, tags, params, metrics and datasets of the training."""
-    content: dict[str, Any] = read_json(path)
+    """Return `run.json`: run_id, run_name, tags, params, metrics and datasets of the training.
+
+    One of before the format had a number may lack the last two.
+    """
+    content: dict[str, Any] = {"metrics": {}, "datasets": []} | read_json(path)
     return content
 
 
@@ -298,21 +316,40 @@ def _open_store() -> str:
 
 @contextlib.contextmanager
 def _logging_to(run: Run, params: Mapping[str, Any]) -> Iterator[None]:
-    """Log params, let the block log to the run, end it: FINISHED or as `end_as` said, FAILED where the block raises."""
+    """Log params, let the block log to the run, end it.
+
+    FINISHED or as `end_as` said; FAILED where the block raises, KILLED where it is interrupted.
+    """
     run_id = run.info.run_id
     outbox = Outbox(run_id)
-    status = "FAILED"
+    status = "KILLED"
     try:
         logged = [Param(name, str(value)) for name, value in flatten(params).items()]
         patiently(MlflowClient().log_batch, run_id, params=logged, synchronous=True)
         _open.append(outbox)
-        with Sampler(outbox.put_metrics, run.info.start_time):
+        with _interrupted_by_sigterm(), Sampler(outbox.put_metrics, run.info.start_time):
             yield
         status = outbox.status
+    except Exception:
+        status = "FAILED"
+        raise
     finally:
         if outbox in _open:
             _open.remove(outbox)
-        outbox.close(status)
+        outbox.close(status, is_failed=status != outbox.status)
+
+
+@contextlib.contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM, as a scheduler sends it, interrupt the block as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _reopen(run_id: str) -> Run:

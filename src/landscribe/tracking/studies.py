@@ -11,7 +11,7 @@ from typing import Any
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from landscribe.core.files import read_json, write_json
 from landscribe.tracking import runs
@@ -19,7 +19,10 @@ from landscribe.tracking.outage import patiently
 from landscribe.tracking.store import open_store
 
 _STUDY_TAG, _TRIAL_TAG, _STATE_TAG = "optuna.study", "optuna.trial", "optuna.state"
-_STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}  # as in mlflow.optuna
+LOST = "LOST"
+"""State of a trial that was lost with its process: for Optuna it has failed."""
+
+_STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED", LOST: "KILLED"}  # as in mlflow.optuna
 
 
 @contextlib.contextmanager
@@ -43,10 +46,30 @@ def open_parent(key: str, tags: Mapping[str, str], params: Mapping[str, Any]) ->
 
 
 @contextlib.contextmanager
-def start_trial(number: int, parent_run_id: str, tags: Mapping[str, str], params: Mapping[str, Any]) -> Iterator[str]:
-    """Open the run of a trial and yield its id; to be ended by `end_trial`, a failure marks it FAILED."""
-    tags = {**tags, _TRIAL_TAG: str(number)}
-    with runs.start_run(f"trial-{number:03d}", tags, params, parent_run_id=parent_run_id) as run_id:
+def start_trial(
+    number: int,
+    parent_run_id: str,
+    tags: Mapping[str, str],
+    params: Mapping[str, Any],
+    retry_of: int | None = None,
+) -> Iterator[str]:
+    """Open the run of a trial and yield its id; to be ended by `end_trial`, a failure marks it FAILED.
+
+    Args:
+        number: of the trial.
+        parent_run_id: of the study.
+        tags: of the run.
+        params: by section.
+        retry_of: the lost trial whose values are tried again: its run, if it has one, becomes that of this trial.
+    """
+    name, tags = f"trial-{number:03d}", {**tags, _TRIAL_TAG: str(number)}
+    lost = None if retry_of is None else _find_trial(parent_run_id, retry_of)
+    if lost is None:
+        with runs.start_run(name, tags, params, parent_run_id=parent_run_id) as run_id:
+            yield run_id
+        return
+    with runs.resume_run(lost) as run_id:
+        runs.put_tags({**tags, MLFLOW_RUN_NAME: name})
         yield run_id
 
 
@@ -60,14 +83,14 @@ def settle_trials(parent_run_id: str, states: Mapping[int, str]) -> None:
 
     Args:
         parent_run_id: of the study.
-        states: number of each trial -> state, read before this call.
+        states: number of each trial -> state in the study, or `LOST`; read before this call.
     """
     client = MlflowClient()
     for run in _search(MLFLOW_PARENT_RUN_ID, parent_run_id):
         state = states.get(int(run.data.tags[_TRIAL_TAG]), "RUNNING")  # begun since the states were read
-        status = _STATUS.get(state)
-        if status and (run.info.status, run.data.tags.get(_STATE_TAG)) != (status, state):
-            patiently(client.set_tag, run.info.run_id, _STATE_TAG, state)
+        status, shown = _STATUS.get(state), "FAIL" if state == LOST else state
+        if status and (run.info.status, run.data.tags.get(_STATE_TAG)) != (status, shown):
+            patiently(client.set_tag, run.info.run_id, _STATE_TAG, shown)
             patiently(client.set_terminated, run.info.run_id, status)
 
 
@@ -89,7 +112,14 @@ def write_record(
         metrics: of the parent.
         trials: of each answered one: number, state, params by section, metrics, and val_macro_ap of each epoch.
     """
-    record = {"key": key, "tags": dict(tags), "params": dict(params), "metrics": dict(metrics), "trials": list(trials)}
+    record = {
+        "format": runs.RECORD_FORMAT,
+        "key": key,
+        "tags": dict(tags),
+        "params": dict(params),
+        "metrics": dict(metrics),
+        "trials": list(trials),
+    }
     write_json(path, record)
 
 
@@ -124,12 +154,37 @@ def ensure_study(folder: Path) -> None:
     with open_parent(record["key"], tags, record["params"]) as parent:
         runs.log_metrics(record["metrics"])
         runs.log_files(folder, "search")
+        if (drawn := folder.parent / "draw" / folder.name).is_dir():
+            runs.log_files(drawn, "search")
         for trial in _find_lost(parent, record["trials"]):
             with start_trial(trial["number"], parent, tags, trial["params"]):
                 for epoch, value in enumerate(trial["val_macro_ap"], start=1):
                     runs.log_epoch(epoch, {"val_macro_ap": value})
                 runs.log_metrics(trial["metrics"])
                 end_trial(trial["state"])
+
+
+def add_pictures(reports: Path) -> None:
+    """Add the pictures of a search to its run; a search without a run, or one that the store has lost, has no place.
+
+    Args:
+        reports: folder of the reports: search/run.json and draw/search.
+
+    Raises:
+        StoreDownError: the store does not answer.
+    """
+    path = reports / "search/run.json"
+    if not path.is_file():
+        return
+    open_store()
+    for run in _search(_STUDY_TAG, read_json(path)["key"]):
+        patiently(MlflowClient().log_artifacts, run.info.run_id, str(reports / "draw/search"), "search")
+
+
+def _find_trial(parent_run_id: str, number: int) -> str | None:
+    """Return the id of the run of a trial, or None."""
+    found = _search(MLFLOW_PARENT_RUN_ID, parent_run_id)
+    return next((str(run.info.run_id) for run in found if run.data.tags[_TRIAL_TAG] == str(number)), None)
 
 
 def _find_lost(parent_run_id: str, trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -76,7 +76,6 @@ class TrainConfig(Section):
         batch_size_patches: the global batch, over all devices together.
         modality_dropout: share of the training patches that lose one of their two sensors, see `pipeline.modality`; the
             model then serves with either missing. 0: none.
-        device: "auto" takes the GPUs of this host when there are any; "gpu" stops without one.
         mixed_precision: "auto" computes in 16 bits on GPUs made for it; weights and the saved model are float32.
         deterministic: the same section gives the same bytes on the same machine, at some cost on a GPU.
     """
@@ -106,7 +105,6 @@ class TrainConfig(Section):
     augmentation: AugmentationConfig
     modality_dropout: float = Field(ge=0, le=1)
     seed: int = Field(ge=0, lt=2**31)
-    device: Literal["auto", "cpu", "gpu"]
     mixed_precision: Literal["auto", "on", "off"]
     deterministic: bool
 

@@ -18,6 +18,7 @@ from landscribe.core.errors import TrainingError
 from landscribe.models.classifier import freeze_backbone
 from landscribe.pipeline.backend import keras
 from landscribe.training.config import EpochLog, TrainConfig
+from landscribe.training.epoch_lines import EpochMeter
 from landscribe.training.norms import NormEstimator
 from landscribe.training.optimizers import build_optimizer, read_weights
 from landscribe.training.state import Snapshot, TrainState
@@ -112,6 +113,7 @@ def fit(
     config: TrainConfig,
     log_epoch: EpochLog,
     state: TrainState | None = None,
+    what: str = "training",
 ) -> FitResult:
     """Train `trained`; `evaluated` ends with the weights that `config.keep` names.
 
@@ -122,6 +124,7 @@ def fit(
         config: section `train`.
         log_epoch: receives (epoch from 1, row of the history) after each epoch.
         state: where to go on from, and what to write after each epoch.
+        what: the words of the progress shown.
     """
     epochs = _Epochs(evaluated, task, config, log_epoch, state)
     if snapshot := state.read() if state else None:
@@ -136,7 +139,7 @@ def fit(
             steps_per_epoch=task.steps,
             initial_epoch=len(epochs.history),
             epochs=phase.end_epoch,
-            callbacks=[epochs],
+            callbacks=[EpochMeter(what, config.epochs, task.steps), epochs],
             verbose=0,
             shuffle=False,
         )

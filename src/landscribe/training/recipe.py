@@ -13,10 +13,11 @@ import numpy as np
 from landscribe.core.average_precision import compute_macro_ap
 from landscribe.models.card import ModelCard
 from landscribe.models.classifier import ClassifierSpec, build_classifier
+from landscribe.models.config import Device
 from landscribe.models.devices import choose_device, choose_precision, make_strategy
 from landscribe.models.preprocess import BandInput
 from landscribe.models.pretrained import Pretrained, read_classifier, read_imagenet
-from landscribe.models.scoring import predict_scores
+from landscribe.models.scoring import make_predict, predict_scores
 from landscribe.models.views import average_views
 from landscribe.pipeline.backend import keras, tf
 from landscribe.pipeline.config import ONLY_REPLICA
@@ -40,6 +41,7 @@ def fit_classifier(
     log_epoch: EpochLog,
     state: TrainState | None = None,
     pretrained: Pretrained | None = None,
+    what: str = "training",
 ) -> tuple[Any, FitResult]:
     """Return the classifier with the weights that `config.keep` names, and how it got there.
 
@@ -51,6 +53,7 @@ def fit_classifier(
         log_epoch: receives every epoch's row.
         state: where to go on from after a kill; None starts afresh and writes nothing.
         pretrained: weights to start from, as `read_pretrained` says; None: random ones.
+        what: the words of the progress shown.
 
     Raises:
         TrainingError: the backbone does not fit; `DivergedError`: the learning rate is too high.
@@ -63,7 +66,7 @@ def fit_classifier(
     if pretrained:
         pretrained.give_to(trained)
     task = _make_task(manifest, records_dir, statistics, config)
-    result = fit(trained, evaluated, task, config, log_epoch, state)
+    result = fit(trained, evaluated, task, config, log_epoch, state, what)
     return _build_viewing(evaluated, spec, config) if config.test_time_augmentation else evaluated, result
 
 
@@ -80,7 +83,7 @@ def make_card(manifest: Manifest, statistics: Mapping[str, Mapping[str, Any]], c
     )
 
 
-def prepare(manifest: Manifest, config: TrainConfig) -> str:
+def prepare(manifest: Manifest, config: TrainConfig, wanted: Device) -> str:
     """Check before any work that training can start; choose the device and return its name.
 
     Raises:
@@ -88,7 +91,7 @@ def prepare(manifest: Manifest, config: TrainConfig) -> str:
         TrainingError: a GPU was asked for and there is none.
     """
     check_inputs(manifest, config)
-    device = choose_device(config.device)
+    device = choose_device(wanted)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     return device
@@ -193,7 +196,7 @@ def _make_task(
         make_batches=make_batches,
         steps=steps,
         loss=build_loss(config, _count_positives(manifest, records_dir, config), manifest.num_records("train")),
-        evaluate=lambda model: _evaluate(model, val, config),
+        evaluate=lambda model: _evaluate(model, val, manifest.num_records("val"), config),
         norm_batches=train.take(config.norm_batches).map(lambda _, values, __: values),
     )
 
@@ -212,9 +215,9 @@ def _count_positives(manifest: Manifest, records_dir: Path, config: TrainConfig)
     return counts
 
 
-def _evaluate(model: Any, batches: Any, config: TrainConfig) -> dict[str, float]:
+def _evaluate(model: Any, batches: Any, num_patches: int, config: TrainConfig) -> dict[str, float]:
     """Return loss and macro average precision of the whole val split: never an average of batches."""
-    _, truth, scores = predict_scores(model, batches)
+    _, truth, scores = predict_scores(make_predict(model), batches, num_patches, "evaluating val")
     if np.isnan(scores).any():
         raise DivergedError(
             f"the training diverged: its scores are no numbers. Lower train.learning_rate ({config.learning_rate:.3g})"

@@ -1,16 +1,15 @@
-"""Report of the stage `train`: the history as CSV and as learning curves."""
+"""Report of the stage `train`: the history as CSV."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from landscribe.core.files import write_json
-from landscribe.figures.charts import draw_panels
 from landscribe.models.pretrained import Pretrained
 from landscribe.tracking.history import write_history
 
 
 def write_train_report(folder: Path, history: Sequence[Mapping[str, float]], pretrained: Pretrained | None) -> None:
-    """Write history.csv, learning_curves.png and, where there are any, pretrained.json.
+    """Write history.csv and, where there are any, pretrained.json.
 
     Args:
         folder: receives the files.
@@ -21,6 +20,3 @@ def write_train_report(folder: Path, history: Sequence[Mapping[str, float]], pre
         write_json(folder / "pretrained.json", pretrained.recipe)
     rows = [{name: value for name, value in row.items() if name != "seconds"} for row in history]
     write_history(folder / "history.csv", rows)
-    panels = {"loss": ("loss", "val_loss"), "macro average precision": ("val_macro_ap",)}
-    series = {label: {name: [row[name] for row in rows] for name in names} for label, names in panels.items()}
-    draw_panels(folder / "learning_curves.png", "Learning curves", [row["epoch"] for row in rows], series, "epoch")

@@ -10,7 +10,9 @@ from landscribe.runtime.progress import make_logger
 from landscribe.tracking import runs
 from landscribe.training.config import TrainConfig
 from landscribe.training.identity import TRAINING, identify
-from landscribe.training.state import TrainState, open_state
+from landscribe.training.state import TrainState, open_state, remove_states
+
+_STUDY = "train"
 
 
 @contextlib.contextmanager
@@ -21,7 +23,7 @@ def open_session(
     statistics: Mapping[str, Mapping[str, Any]],
     tags: Mapping[str, str],
     *,
-    study: str = "train",
+    study: str = _STUDY,
 ) -> Iterator[tuple[str, TrainState]]:
     """Yield (run id, state) of the training that these values shape, begun or gone on with.
 
@@ -49,4 +51,7 @@ def open_session(
         if snapshot := state.read():
             runs.log_missing_epochs(snapshot.history)
             make_logger("train").info("train: %d of %d epochs are there", len(snapshot.history), config.epochs)
+        if study == _STUDY:
+            remove_states(find_scratch() / study, finished=True)
         yield run_id, state
+        state.finish()

@@ -4,8 +4,9 @@ DVC deletes the outputs of a stage before it runs, so the state lies in a scratc
 training (`<scratch>/<digest of all that shapes it>`). A snapshot is one file that is whole or absent; it replaces the
 one of the epoch before. The run's id stands beside it, so that the same MLflow run goes on.
 
-A state stays until `make repro` is through, for DVC may be killed while it takes the model into its cache. Without a
-run under way it may be deleted at any time.
+A state stays until `make repro` is through, for DVC may be killed while it takes the model into its cache; where DVC is
+called by other means (`dvc exp run`), until the next training has begun. Without a run under way it may be deleted at
+any time.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from landscribe.core.errors import LockHeldError
 from landscribe.core.files import replacing
 from landscribe.runtime.lock import hold_lock
 
-_LOCK, _SNAPSHOT, _RUN = "lock", "snapshot.npz", "run_id"
+_LOCK, _SNAPSHOT, _RUN, _FINISHED = "lock", "snapshot.npz", "run_id", "finished"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,10 @@ class TrainState:
         with replacing(self.folder / _RUN) as beside:
             beside.write_text(run_id, encoding="utf-8")
 
+    def finish(self) -> None:
+        """Mark the training as finished: what follows needs its state no more, unless it is killed at once."""
+        (self.folder / _FINISHED).touch()
+
 
 def _take(arrays: np.lib.npyio.NpzFile, kind: str) -> list[np.ndarray]:
     """Return the arrays of a kind in their order."""
@@ -96,8 +101,14 @@ def open_state(scratch_dir: Path, digest: str) -> Iterator[TrainState]:
         yield TrainState(folder)
 
 
-def remove_states(scratch_dir: Path) -> None:
-    """Remove the states of all trainings that no process is at, once DVC holds their models."""
-    for lock in scratch_dir.glob(f"*/{_LOCK}"):
+def remove_states(scratch_dir: Path, *, finished: bool = False) -> None:
+    """Remove the states of all trainings that no process is at, once DVC holds their models.
+
+    Args:
+        scratch_dir: folder of all states.
+        finished: those of finished trainings alone.
+    """
+    for lock in scratch_dir.glob(f"*/{_FINISHED if finished else _LOCK}"):
+        lock = lock.with_name(_LOCK)
         with contextlib.suppress(LockHeldError), hold_lock(lock, "", wait=False):
             shutil.rmtree(lock.parent)
