@@ -114,16 +114,16 @@ def _vary(train: TrainConfig, loss: str, seed: int) -> TrainConfig:
 
 def _measure(records: Records, config: TrainConfig, bootstrap: BootstrapConfig) -> _Measured:
     """Train once and score test."""
-    from landscribe.models.scoring import predict_scores
+    from landscribe.models.scoring import make_predict, predict_scores
     from landscribe.pipeline.dataset import make_eval_dataset
     from landscribe.training.recipe import fit_classifier, prepare
 
-    prepare(records.manifest, config)
+    prepare(records.manifest, config, "auto")
     model, result = fit_classifier(
         records.manifest, records.folder, records.statistics, config, lambda epoch, row: None
     )
     batches = make_eval_dataset(records.manifest, records.folder, "test", config.bands, config.batch_size_patches)
-    _, truth, scores = predict_scores(model, batches)
+    _, truth, scores = predict_scores(make_predict(model), batches, records.manifest.num_records("test"))
     values = compute_average_precisions(truth, scores)
     judged = Judged(truth.astype(bool), scores, np.full(truth.shape[1], 0.5))
     words = (config.loss.name, config.seed, np.nanmean(values), result.best_val_macro_ap)

@@ -85,7 +85,7 @@ def _compare(params: dict[str, dict[str, object]], seed: int, data_dir: Path) ->
     for pruning in (params["search"]["pruning"], None):
         section = _SEARCH | {"trials": NUM_TRIALS, "epochs": NUM_EPOCHS, "seed": seed, "pruning": pruning}
         search = parse_section({"search": section}, "search", SearchConfig)
-        found.append(search_best(search, train, data_dir, NUM_WORKERS))
+        found.append(search_best(search, train, "auto", data_dir, NUM_WORKERS))
     with_it, without = found
     sys.stdout.write(
         f"pruning: seed {seed}: {with_it.num_epochs} epochs instead of {without.num_epochs}, {with_it.num_pruned} of"

@@ -64,7 +64,7 @@ class Fits:
 
 def call(records: TinyRecords, folder: Path, train: TrainConfig) -> pd.DataFrame:
     """Ablate on the tiny records."""
-    return ablate(train, EVALUATE, records.folder.parent, folder)
+    return ablate(train, EVALUATE, "cpu", records.folder.parent, folder)
 
 
 def test_three_trainings_of_one_section_make_one_table(

@@ -21,7 +21,7 @@ from landscribe.models.artifact import write_model
 from landscribe.models.card import ModelCard
 from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
-from landscribe.models.scoring import predict_scores
+from landscribe.models.scoring import make_predict, predict_scores
 from landscribe.pipeline.backend import keras
 from landscribe.pipeline.dataset import make_eval_dataset
 from landscribe.registry.registration import Candidate, register
@@ -127,9 +127,9 @@ def test_predict_gives_the_scores_of_the_model_in_the_promised_columns(
     assert capsys.readouterr().out == f"60 patches labelled: {out}\n"
     table = pd.read_csv(out, keep_default_na=False) if suffix == "csv" else pd.read_parquet(out)
     assert tuple(table.columns) == ("patch_id", *trained.card.classes, "labels")
-    names, _, scores = predict_scores(
-        trained.model, make_eval_dataset(records.manifest, records.folder, "test", trained.config.bands, 12)
-    )
+    batches = make_eval_dataset(records.manifest, records.folder, "test", trained.config.bands, 12)
+    names, _, scores = predict_scores(make_predict(trained.model), batches, records.manifest.num_records("test"))
+
     chosen = table.set_index("patch_id").loc[list(names)]
     np.testing.assert_allclose(chosen[list(trained.card.classes)], scores, atol=1e-5)
     labels = [";".join(row[row >= 0.3].index) for _, row in chosen[list(trained.card.classes)].iterrows()]

@@ -87,7 +87,7 @@ IMPOSSIBLE: list[tuple[str, Any, str]] = [
     ("train.norm_batches", 2.5, "received 2.5"),
     ("train.schedule", "linear", "'constant' or 'cosine'"),
     ("train.keep", "first", "'best' or 'last'"),
-    ("train.device", "cuda", "'auto', 'cpu' or 'gpu'"),
+    ("machine.device", "cuda", "'auto', 'cpu' or 'gpu'"),
     ("train.mixed_precision", True, "'auto', 'on' or 'off'"),
     ("train.deterministic", "yes", "received 'yes'"),
     ("train.batch_size_patches", 0, "greater than or equal to 1"),

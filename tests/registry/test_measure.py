@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from landscribe.core.scores import Scores, write_scores
-from landscribe.models.scoring import predict_scores
+from landscribe.models.scoring import make_predict, predict_scores
 from landscribe.pipeline.dataset import make_eval_dataset
 from landscribe.registry.decision import Decision
 from landscribe.registry.promotion import Terms, promote
@@ -31,7 +31,10 @@ class Rivals:
         experiment = open_store()
         self._run_id = MlflowClient().create_run(experiment).info.run_id
         batches = make_eval_dataset(records.manifest, records.folder, "test", list(trained.card.bands), 5)
-        self.scores = Scores(*predict_scores(trained.model, batches), trained.card.classes)
+        self.scores = Scores(
+            *predict_scores(make_predict(trained.model), batches, records.manifest.num_records("test")),
+            trained.card.classes,
+        )
         self._register(self.scores, 0.3, "other records")
         self.promote()
         perfect = Scores(self.scores.patch_ids, self.scores.truth, self.scores.truth, self.scores.classes)

@@ -18,7 +18,7 @@ from landscribe.models.artifact import write_model
 from landscribe.models.card import ModelCard
 from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
-from landscribe.models.scoring import predict_scores
+from landscribe.models.scoring import make_predict, predict_scores
 from landscribe.pipeline.backend import keras
 from landscribe.pipeline.dataset import make_eval_dataset
 from landscribe.pipeline.modality import make_fills, remove_sensor
@@ -173,7 +173,7 @@ def served(
 
 def test_scores_are_those_of_the_keras_model(served: Served, records: TinyRecords, trained: Trained) -> None:
     batches = make_eval_dataset(records.manifest, records.folder, "test", trained.config.bands, 5)
-    scores = predict_scores(trained.model, batches)[2]
+    scores = predict_scores(make_predict(trained.model), batches, records.manifest.num_records("test"))[2]
     table = served.tables["patches.whole"]
     assert tuple(table.columns) == (*trained.card.classes, "labels")
     assert np.ptp(scores, axis=0).max() > 1e-3  # patches differ: equality means something
@@ -208,7 +208,7 @@ def test_a_sensor_that_the_model_can_do_without_may_be_missing(
     fill = make_fills(records.manifest, records.statistics, GIVEN["whole"]).get(lost, {})
     batches = make_eval_dataset(records.manifest, records.folder, "test", trained.config.bands, 5)
     batches = batches.map(lambda patch_ids, bands, truth: (patch_ids, remove_sensor(bands, fill), truth))
-    scores = predict_scores(trained.model, batches)[2]
+    scores = predict_scores(make_predict(trained.model), batches, records.manifest.num_records("test"))[2]
     np.testing.assert_allclose(served.tables[f"either.{case}"][list(trained.card.classes)], scores, atol=1e-5)
 
 

@@ -54,7 +54,7 @@ class Searched:
 
     def __init__(self, records: TinyRecords, folder: Path) -> None:
         self.report_dir = folder / "reports"
-        self.summary = search_best(SEARCH, TRAIN, records.folder.parent, 2, self.report_dir)
+        self.summary = search_best(SEARCH, TRAIN, "cpu", records.folder.parent, 2, self.report_dir)
         self.runs = list_runs()
         (self.parent,) = [run for run in self.runs if "mlflow.parentRunId" not in run.data.tags]
         self.children = sorted(list_runs(self.parent.info.run_id), key=lambda run: str(run.info.run_name))
@@ -103,7 +103,7 @@ def test_the_report_has_a_row_a_trial_and_is_logged(searched: Searched) -> None:
 def test_a_second_call_marks_what_was_killed_and_adds_nothing(searched: Searched, records: TinyRecords) -> None:
     before = {run.info.run_id for run in list_runs()}
     MlflowClient().update_run(searched.children[0].info.run_id, "RUNNING")  # what a SIGKILL leaves behind
-    assert search_best(SEARCH, TRAIN, records.folder.parent, 1) == searched.summary
+    assert search_best(SEARCH, TRAIN, "cpu", records.folder.parent, 1) == searched.summary
     assert {run.info.run_id for run in list_runs()} == before
     assert {run.info.status for run in list_runs()} == {"FINISHED"}
 
@@ -112,12 +112,12 @@ def test_what_cannot_be_searched_is_refused_before_any_run(store: Path, records:
     open_store()
     before = len(list_runs())
     with pytest.raises(RecordsError, match="B12"):
-        search_best(SEARCH, make_train_config(bands=["B12"]), records.folder.parent, 1)
+        search_best(SEARCH, make_train_config(bands=["B12"]), "cpu", records.folder.parent, 1)
     with pytest.raises(ParamsError, match="drop_out"):
-        search_best(make_search(space={"drop_out": [1]}), TRAIN, records.folder.parent, 1)
+        search_best(make_search(space={"drop_out": [1]}), TRAIN, "cpu", records.folder.parent, 1)
     absent = make_train_config(bands=["B01"], weights=str(tmp_path / "absent.keras"))
     with pytest.raises(TrainingError, match="does not exist"):
-        search_best(SEARCH, absent, records.folder.parent, 1)
+        search_best(SEARCH, absent, "cpu", records.folder.parent, 1)
     assert len(list_runs()) == before
 
 
@@ -131,7 +131,14 @@ class Trials:
             pass
         statistics_path = records.statistics_path
         self.task = TrialTask(
-            config, TRAIN, records.folder / "manifest.json", statistics_path, name, self.parent, {"nomenclature": "x"}
+            config,
+            TRAIN,
+            "cpu",
+            records.folder / "manifest.json",
+            statistics_path,
+            name,
+            self.parent,
+            {"nomenclature": "x"},
         )
         self._patch = patch
 
@@ -214,7 +221,7 @@ def test_the_name_of_a_study_follows_all_that_shapes_a_trial(records: TinyRecord
     name = name_study(SEARCH, TRAIN, records.manifest)
     same = [
         name_study(make_search(**SEARCH.model_dump() | {"trials": 99}), TRAIN, records.manifest),
-        name_study(SEARCH, TRAIN.vary({"epochs": 1, "device": "auto"}), records.manifest),
+        name_study(SEARCH, TRAIN.vary({"epochs": 1}), records.manifest),
     ]
     others = [
         name_study(make_search(**SEARCH.model_dump() | {"seed": 2}), TRAIN, records.manifest),

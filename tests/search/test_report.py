@@ -14,14 +14,15 @@ from tests.support.searches import SPACE, answer, list_values, make_search
 pytest_plugins = ["tests.support.searches"]
 pytestmark = pytest.mark.usefixtures("storage")
 
-PICTURES = {"history.png", "epochs.png", "slices.png", "importance.png"}
+TABLES = {"trials.csv", "epochs.csv", "importance.csv", "summary.json"}
 FLIPS = Dimension("augmentation.dihedral", choices=(True, False))
 LOSS = Dimension("loss.name", choices=("bce", "focal"), backbones=("ResNet50",))
 
 
-def make_study(trials: int, epochs: int = 4) -> Study:
+def make_study(trials: int, epochs: int = 4, **changed: object) -> Study:
     """Return a study of so many trials, some of them pruned, one failed, with keys of every kind."""
-    config = make_search(trials=trials, epochs=epochs, pruning={"startup_trials": 1, "warmup_epochs": 0})
+    values = {"trials": trials, "epochs": epochs, "pruning": {"startup_trials": 1, "warmup_epochs": 0}} | changed
+    config = make_search(**values)
     study = Study(f"of {trials}", config, Space((*SPACE.dimensions, FLIPS, LOSS), ()))
     with pytest.raises(ZeroDivisionError), study.claim("this one"):
         raise ZeroDivisionError
@@ -41,7 +42,9 @@ def test_the_table_has_a_row_an_answered_trial(tmp_path: Path) -> None:
     write_search_report(tmp_path / "report", study)
     written = pd.read_csv(tmp_path / "report/trials.csv")
     assert written["val_macro_ap"].tolist() == pytest.approx(table["val_macro_ap"].tolist())
-    assert {path.name for path in (tmp_path / "report").iterdir()} == PICTURES | {"trials.csv", "summary.json"}
+    assert {path.name for path in (tmp_path / "report").iterdir()} == TABLES
+    epochs = pd.read_csv(tmp_path / "report/epochs.csv")
+    assert epochs.groupby("trial")["val_macro_ap"].max().tolist() == pytest.approx(table["val_macro_ap"].tolist())
 
 
 def test_the_summary_counts_what_pruning_saved(tmp_path: Path) -> None:
@@ -60,7 +63,9 @@ def test_the_summary_counts_what_pruning_saved(tmp_path: Path) -> None:
     assert "best" not in summary.make_metrics()
 
 
-@pytest.mark.parametrize("trials", [1, 2, 3])
-def test_a_few_trials_have_every_picture_too(tmp_path: Path, trials: int) -> None:
-    write_search_report(tmp_path, make_study(trials))
-    assert {path.name for path in tmp_path.glob("*.png")} == PICTURES
+@pytest.mark.parametrize(("complete", "is_known"), [(9, False), (10, True)])
+def test_the_importance_of_few_trials_is_not_computed(tmp_path: Path, complete: int, is_known: bool) -> None:
+    study = make_study(complete, pruning=None)
+    assert (make_trial_table(study)["state"] == "COMPLETE").sum() == complete
+    write_search_report(tmp_path, study)
+    assert pd.read_csv(tmp_path / "importance.csv").empty is not is_known

@@ -18,7 +18,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "a group": ("loss", ["bce"], "Name one of its values: loss.name"),
     "a key of its own": ("learning_rate", [0.1], "its range is search.learning_rate"),
     "chance": ("seed", [1, 2], "a lucky one makes no better model"),
-    "the machine": ("device", ["cpu"], "how to compute"),
+    "the machine": ("deterministic", [True], "how to compute"),
     "random features": ("freeze_epochs", [0, 1], "set train.weights"),
     "a value": ("dropout", [0.1, 1.5], "dropout: 1.5: expected less than 1"),
     "an end": ("dropout", {"low": -0.1, "high": 0.5}, "dropout: -0.1"),

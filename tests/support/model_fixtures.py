@@ -87,7 +87,6 @@ def make_train_config(**changed: Any) -> TrainConfig:
         "augmentation": NO_AUGMENTATION.model_dump() | {"dihedral": True},
         "modality_dropout": 0.0,
         "seed": 3,
-        "device": "cpu",
         "mixed_precision": "auto",
         "deterministic": False,  # it cannot be taken back in a process
     }

@@ -45,3 +45,13 @@ def make_config(**changed: object) -> EvaluateConfig:
         "calibration_bins": 10,
     }
     return EvaluateConfig.model_validate(values | changed)
+
+
+def draw_named_scores(num_patches: int) -> Scores:
+    """Return random scores of three classes."""
+    rng = np.random.default_rng(0)
+    truth = (rng.random((num_patches, 3)) < 0.5).astype(np.float32)
+    names = tuple(f"patch {number}" for number in range(num_patches))
+    return Scores(
+        names, truth, rng.random((num_patches, 3)).astype(np.float32), ("_forest", "$water$", "Beaches, dunes")
+    )

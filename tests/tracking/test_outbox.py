@@ -12,7 +12,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
-from landscribe.core.errors import RegistryError
+from landscribe.core.errors import LockHeldError, RegistryError
 from landscribe.tracking import outage, outbox, runs
 from landscribe.tracking.outbox import Outbox, deliver
 from landscribe.tracking.store import open_store
@@ -130,10 +130,10 @@ def test_what_a_living_process_has_not_sent_is_left_to_it(flaky: FlakyStore, sto
     living.put_metrics({"loss": 0.5}, 1)
     deliver()
     assert len(list_waiting(store)) == 1
-    with pytest.raises(RegistryError, match="another process logs to run"):
+    with pytest.raises(LockHeldError, match="logs to run"):
         Outbox(run_id)
     flaky.down = False
-    living.close("FINISHED")
+    living.close("FINISHED", is_failed=False)
     assert read_points(run_id) == [(1, 0.5)]
 
 

@@ -13,7 +13,7 @@ It is the same for every version of Python that the project supports.
 
 import ast
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,10 +45,11 @@ class Code:
 
     Args:
         packages: name of a package -> its folder.
+        observers: names of modules that do not count.
     """
 
-    def __init__(self, packages: Mapping[str, Path]) -> None:
-        self._packages = packages
+    def __init__(self, packages: Mapping[str, Path], observers: Iterable[str] = OBSERVERS) -> None:
+        self._packages, self._observers = packages, frozenset(observers)
         self._modules: dict[str, _Module] = {}
 
     def read_all(self) -> None:
@@ -67,7 +68,7 @@ class Code:
         waiting = list(entries)
         while waiting:
             name = waiting.pop()
-            if name in reached or name in OBSERVERS or self._find(name) is None:
+            if name in reached or name in self._observers or self._find(name) is None:
                 continue
             module = self._read(name)
             reached[name] = module.digest
@@ -92,8 +93,8 @@ class Code:
             tree = ast.parse(path.read_bytes() if path else b"")
             named = dict(_iter_imports(tree))
             ours = {local: self._resolve(full) for local, full in named.items()}
-            watched = {local for local, module in ours.items() if module in OBSERVERS} - set(_iter_assigned(tree))
-            imports = sorted({module for module in ours.values() if module} - OBSERVERS.keys())
+            watched = {local for local, module in ours.items() if module in self._observers} - set(_iter_assigned(tree))
+            imports = sorted({module for module in ours.values() if module} - self._observers)
             self._modules[name] = _Module(compute_digest(*_spell(tree, watched)), tuple(imports))
         return self._modules[name]
 

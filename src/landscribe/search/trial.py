@@ -91,6 +91,7 @@ def run_trial(task: TrialTask, trial: Trial) -> None:
     Raises:
         TrainingError: training cannot start, or gives no number.
     """
+    make_logger("search").info("trial %d begins: %s", trial.number, format_values(trial.values))
     # Imported here: a worker without a trial needs no TensorFlow.
     from landscribe.tracking import runs, studies
     from landscribe.training.recipe import prepare, read_pretrained
@@ -104,8 +105,8 @@ def run_trial(task: TrialTask, trial: Trial) -> None:
         runs.log_metrics({"best_val_macro_ap": value, "num_epochs": num_epochs})
         state = trial.tell(state, value if state == "COMPLETE" else None)
         studies.end_trial(state)
-    words = ", ".join(f"{key} {make_short(given)}" for key, given in trial.values.items())
     ended = "" if state == "COMPLETE" else f", {state.lower()} after epoch {num_epochs}"
+    words = format_values(trial.values)
     make_logger("search").info("trial %d: %s: val macro AP %.4f%s", trial.number, words, value, ended)
 
 
@@ -139,9 +140,11 @@ def _fit(
     return "COMPLETE", max(values), len(values)
 
 
-def make_short(value: object) -> str:
-    """Return a value as people read it: a number in three digits."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def format_values(values: Mapping[str, object]) -> str:
+    """Return what a trial varies as people read it: numbers in three digits."""
+    return ", ".join(
+        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in values.items()
+    )
 
 
 if __name__ == "__main__":
