@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,19 @@ def test_a_run_whose_stage_fails_is_marked(store: Path) -> None:
     with pytest.raises(ZeroDivisionError), runs.start_run("train", {}, {}) as run_id:
         raise ZeroDivisionError
     assert mlflow.get_run(run_id).info.status == "FAILED"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_is_killed_and_goes_on_later(store: Path, number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), runs.start_training("train", {}, {}, "digest", None) as run_id:
+        signal.raise_signal(number)
+    assert mlflow.get_run(run_id).info.status == "KILLED"
+    assert signal.getsignal(number) is before
+    with runs.start_training("train", {}, {}, "digest", run_id) as again:
+        assert mlflow.get_run(run_id).info.status == "RUNNING"
+    assert again == run_id
+    assert mlflow.get_run(run_id).info.status == "FINISHED"
 
 
 def train_once(digest: str, run_id: str | None = None, *, killed: bool = False) -> str:

@@ -70,9 +70,11 @@ def search_best(
                 tags=tags,
             )
             _say_begun(study)
-            run_workers(
-                study, WORKER, task.encode(), num_workers, lambda: studies.settle_trials(parent, study.read_states())
-            )
+
+            def settle() -> None:
+                studies.settle_trials(parent, study.read_states(), study.list_lost())
+
+            run_workers(study, WORKER, task.encode(), num_workers, settle)
             summary = Summary.of(study)
             runs.log_metrics(summary.make_metrics())
             if report_dir:
