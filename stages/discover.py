@@ -1,7 +1,7 @@
-"""discover: one row a patch, its classes by name and its place; quirks counted, bad patches quarantined.
+"""discover: one row per patch, its classes by name and its place; quirks counted, bad patches quarantined.
 
 Reads: the archive, data/archive.json. Writes: data/index.parquet, data/nomenclature.json, reports/discover/.
-Params: archive, discover. Cost: one small file a patch (v1), seconds (v2); no TensorFlow.
+Params: archive, discover. Cost: one small file per patch (v1), seconds (v2); no TensorFlow.
 """
 
 from landscribe.archive.config import ArchiveConfig

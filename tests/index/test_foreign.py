@@ -41,7 +41,7 @@ def write_lists(path: Path, classes: Any = None, **matrices: Any) -> Path:
 
 
 def write_wide(path: Path, matrix: np.ndarray, names: Any, **columns: Any) -> Path:
-    """Write a CSV or parquet with a column a class."""
+    """Write a CSV or parquet with a column per class."""
     table = pd.DataFrame(matrix, columns=list(names))
     table.insert(0, "patch_id", NAMES)
     table = table.assign(**columns)
@@ -255,7 +255,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "a number for an array": (lambda folder: write_archive(folder / "a.npz", patch_id=3), "expected a readable"),
     "no patch_id": (lambda folder: write_bytes(folder / "a.csv", b"name,Pastures\nx,1\n"), "a column patch_id"),
-    "no row": (lambda folder: write_bytes(folder / "a.csv", b"patch_id,labels\n"), "expected a row a patch"),
+    "no row": (lambda folder: write_bytes(folder / "a.csv", b"patch_id,labels\n"), "expected a row per patch"),
     "a patch without a name": (lambda folder: write_bytes(folder / "a.csv", b"patch_id,labels\n,Pastures\n"), "empty"),
     "a patch twice": (
         lambda folder: write_bytes(folder / "a.csv", b"patch_id,labels\nx,Pastures\nx,Pastures\n"),

@@ -1,4 +1,4 @@
-"""The index: one row a patch, nothing lost, classes by name."""
+"""The index: one row per patch, nothing lost, classes by name."""
 
 import random
 from collections import Counter
@@ -59,7 +59,7 @@ def to_classes(nomenclature: Nomenclature, labels: list[str]) -> list[str]:
 
 
 def draw_patches(num_patches: int, seed: int) -> list[list[str]]:
-    """Return random labels of the 43 classes and their codes, up to four a patch, repeated ones too."""
+    """Return random labels of the 43 classes and their codes, up to four per patch, repeated ones too."""
     draw = random.Random(seed)
     known = [label for label in BEN_19.source if label not in BEN_19.classes]
     return [draw.choices(known, k=draw.randint(0, 4)) for _ in range(num_patches)]

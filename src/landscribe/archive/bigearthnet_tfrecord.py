@@ -1,4 +1,4 @@
-"""TFRecords that the archive authors' own scripts wrote: one `tf.train.Example` a patch, a file or more a split.
+"""TFRecords that the archive authors' own scripts wrote: one `tf.train.Example` a patch, a file or more per split.
 
 The schema is that of `prep_splits.py` and `tensorflow_utils.py` in https://github.com/rsim-tu-berlin: every band a flat
 Int64List (Sentinel-1 a FloatList), the labels as strings and once more as a multi-hot vector. The files are read as

@@ -1,4 +1,4 @@
-"""BigEarthNet v1 / MM: a folder a patch, a GeoTIFF a band, a JSON with the labels; Sentinel-1 twins beside.
+"""BigEarthNet v1 / MM: a folder per patch, a GeoTIFF per band, a JSON with the labels; Sentinel-1 twins beside.
 
 Layout and defects: https://bigearth.net and docs/archive_quirks.md.
 """

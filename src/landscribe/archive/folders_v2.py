@@ -1,4 +1,4 @@
-"""The trees of BigEarthNet v2 on disk: folders of tiles or scenes, patch folders in them. One scan a folder."""
+"""The trees of BigEarthNet v2 on disk: folders of tiles or scenes, patch folders in them. One scan per folder."""
 
 import re
 from collections.abc import Iterable

@@ -26,7 +26,7 @@ def read_label_table(path: Path) -> dict[str, tuple[str, ...]]:
     table = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
     ids, labels = table["patch_id"], table["labels"]
     if not table.num_rows:
-        raise ArchiveError(f"{path}: expected a row a patch, patch_id and labels; the table has none.")
+        raise ArchiveError(f"{path}: expected a row per patch, patch_id and labels; the table has none.")
     if ids.null_count or labels.null_count or pc.list_flatten(labels).null_count:
         raise ArchiveError(f"{path}: expected patch_id and labels on every row; received a null.")
     # Interned: a few class names stand on hundreds of thousands of rows.

@@ -1,4 +1,4 @@
-"""metadata.parquet of BigEarthNet v2 (reBEN): one row a patch, columns and types checked before anything is used.
+"""metadata.parquet of BigEarthNet v2 (reBEN): one row per patch, columns and types checked before anything is used.
 
 Columns as in the files published at https://zenodo.org/records/10891137.
 """
@@ -34,7 +34,7 @@ def read_metadata(paths: Sequence[Path]) -> pa.Table:
     """
     table = pa.concat_tables(_read_file(path) for path in paths).combine_chunks()
     if not table.num_rows:
-        raise ArchiveError(f"{', '.join(map(str, paths))}: expected one row a patch; received none.")
+        raise ArchiveError(f"{', '.join(map(str, paths))}: expected one row per patch; received none.")
     return table
 
 

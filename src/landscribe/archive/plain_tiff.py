@@ -1,7 +1,7 @@
 """The fast path: one band of an uncompressed TIFF, decoded from its bytes.
 
 Opening a file through GDAL takes many times as long as reading it. BigEarthNet's files are the plainest form there is
-(classic, little-endian, one directory, one sample a pixel, strips without compression). Whatever differs in any way, a
+(classic, little-endian, one directory, one sample per pixel, strips without compression). Whatever differs in any way, a
 tag that is not listed here included, is left to GDAL, so that both paths give the same pixels.
 Formats: TIFF 6.0, https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf; OGC GeoTIFF 1.1 (19-008r4).
 """

@@ -1,4 +1,4 @@
-"""What every reader offers, and what it says of the patches: one table, a row a patch."""
+"""What every reader offers, and what it says of the patches: one table, a row per patch."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

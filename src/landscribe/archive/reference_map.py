@@ -1,4 +1,4 @@
-"""Reference maps of BigEarthNet v2: a CORINE land cover code a pixel, 0 where there is none."""
+"""Reference maps of BigEarthNet v2: a CORINE land cover code per pixel, 0 where there is none."""
 
 import functools
 from collections.abc import Iterator, Sequence

@@ -46,8 +46,8 @@ class Conversion:
     Attributes:
         manifest: what was written.
         statistics: band -> statistics of the train split.
-        patch_statistics: one row a patch: patch_id, split, `<band>_mean` and `<band>_std` in the band's own unit.
-        pixels: one row a patch: patch_id, split and the digest of the bytes of its stored bands.
+        patch_statistics: one row per patch: patch_id, split, `<band>_mean` and `<band>_std` in the band's own unit.
+        pixels: one row per patch: patch_id, split and the digest of the bytes of its stored bands.
         quarantined: bad patches.
         num_resampled: images whose native size was another than `convert.image_size_px`.
     """
@@ -138,7 +138,7 @@ def resolve_bands(archive: Archive, index: pd.DataFrame, config: ConvertConfig) 
 def _plan(
     source: ConversionSource, bands: tuple[Band, ...], rows: pd.DataFrame, config: ConvertConfig
 ) -> list[ShardTask]:
-    """Return one task a shard: sizes, members and order depend on names and params alone."""
+    """Return one task per shard: sizes, members and order depend on names and params alone."""
     tasks = []
     groups = make_groups(bands)
     record_bytes = sum(group.num_bytes for group in groups)
@@ -239,7 +239,7 @@ def _make_manifest(
 
 
 def _tabulate(bands: Sequence[Band], tasks: Sequence[ShardTask], entries: Sequence[JournalEntry]) -> pd.DataFrame:
-    """Return one row a record: patch_id, split, digest, and mean and std of each band."""
+    """Return one row per record: patch_id, split, digest, and mean and std of each band."""
     stored = [name for group in make_groups(bands) for name in group.bands]
     none = np.empty((0, len(bands)))
     means, stds = (np.concatenate([none, *parts]) for parts in ([e.means for e in entries], [e.stds for e in entries]))

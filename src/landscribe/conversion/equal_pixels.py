@@ -16,7 +16,7 @@ def find_equal_pixels(pixels: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose digest occurs more than once, sorted by digest and patch_id.
 
     Args:
-        pixels: patch_id, split and digest of the stored bands, one row a patch.
+        pixels: patch_id, split and digest of the stored bands, one row per patch.
     """
     equal = pixels[pixels.duplicated("digest", keep=False)]
     return equal.sort_values(["digest", "patch_id"], ignore_index=True)

@@ -38,6 +38,6 @@ def write_convert_report(folder: Path, conversion: Conversion) -> dict[str, obje
 
 
 def write_patch_statistics(conversion: Conversion, path: Path) -> None:
-    """Write the parquet file with one row a record: patch_id, split, `<band>_mean` and `<band>_std`."""
+    """Write the parquet file with one row per record: patch_id, split, `<band>_mean` and `<band>_std`."""
     with replacing(path) as beside:
         conversion.patch_statistics.to_parquet(beside, index=False)

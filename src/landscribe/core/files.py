@@ -61,7 +61,7 @@ def compute_digest(*parts: bytes | str) -> str:
 def compute_file_digest(path: Path) -> str:
     """Return the first 32 hexadecimal digits of the SHA-256 of a file's bytes; the file is read as a stream."""
     digest = hashlib.sha256()
-    # Not hashlib.file_digest: its buffers take longer to make than most GeoTIFFs to digest (17 us a file, not 9).
+    # Not hashlib.file_digest: its buffers take longer to make than most GeoTIFFs to digest (17 us per file, not 9).
     with path.open("rb", buffering=0) as stream:
         while data := stream.read(_READ_BYTES):
             digest.update(data)

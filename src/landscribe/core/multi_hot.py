@@ -17,7 +17,7 @@ def map_labels(labels: Any, nomenclature: Nomenclature) -> tuple[np.ndarray, dic
     Labels that do not fit, and labels dropped on purpose, set no class. Each distinct label is looked up once.
 
     Args:
-        labels: one list of source labels a patch: an arrow or pandas column, or a sequence of sequences.
+        labels: one list of source labels per patch: an arrow or pandas column, or a sequence of sequences.
         nomenclature: gives each label its class.
     """
     lists = _to_lists(labels)

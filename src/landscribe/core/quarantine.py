@@ -43,7 +43,7 @@ def check_bad_fraction(quarantined: Sequence[LeftOut], num_patches: int, limit: 
 
 
 def write_left_out(path: Path, **groups: Sequence[LeftOut]) -> None:
-    """Write a CSV `group,patch_id,reason`, one row a patch; the same input gives the same bytes."""
+    """Write a CSV `group,patch_id,reason`, one row per patch; the same input gives the same bytes."""
     with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["group", "patch_id", "reason"])

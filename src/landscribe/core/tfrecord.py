@@ -1,6 +1,6 @@
 """`tf.train.Example` and the TFRecord framing without TensorFlow.
 
-Workers must start at once and stay small: importing TensorFlow costs seconds and 700 MB a process. The messages are
+Workers must start at once and stay small: importing TensorFlow costs seconds and 700 MB per process. The messages are
 declared here from their published schema (tensorflow/core/example/{example,feature}.proto), in a pool of their own,
 so that they never meet TensorFlow's; the framing is that of tensorflow/core/lib/io/record_writer.h.
 

@@ -58,13 +58,13 @@ def draw_bars(
     unit: str,
     value_format: str | None = None,
 ) -> None:
-    """Draw horizontal bars: one group a name, one bar a series.
+    """Draw horizontal bars: one group per name, one bar per series.
 
     Args:
         path: PNG to write.
         title: says what is shown.
         names: labels of the groups, top to bottom.
-        series: name of the series -> one value a group; NaN is unknown.
+        series: name of the series -> one value per group; NaN is unknown.
         unit: label of the value axis.
         value_format: writes each value beside its bar, e.g. "{:,.0f}"; None: no numbers.
     """
@@ -86,7 +86,7 @@ def draw_bars(
 
 
 def draw_dots(path: Path, title: str, names: Sequence[str], series: Mapping[str, Sequence[float]], unit: str) -> None:
-    """Draw shares over a logarithmic axis: one row a name, one dot a series; a hollow dot at the left end is a zero.
+    """Draw shares over a logarithmic axis: one row per name, one dot per series; a hollow dot at the left end is a zero.
 
     Args:
         path: PNG to write.
@@ -122,7 +122,7 @@ def draw_intervals(
     baseline: Sequence[float],
     unit: str,
 ) -> None:
-    """Draw a dot with its interval a row, and a bar up to what knowing nothing gives.
+    """Draw a dot with its interval per row, and a bar up to what knowing nothing gives.
 
     Args:
         path: PNG to write.
@@ -194,7 +194,7 @@ def draw_matrix(
 
 
 def draw_lines(path: Path, title: str, x: Sequence[float], series: Mapping[str, Sequence[float]], x_label: str) -> None:
-    """Draw one line a series over a common axis of whole numbers."""
+    """Draw one line per series over a common axis of whole numbers."""
     draw_panels(path, title, x, {"": series}, x_label)
 
 
@@ -207,7 +207,7 @@ def draw_panels(
         path: PNG to write.
         title: says what is shown.
         x: places of the values, e.g. epochs.
-        panels: label of a panel's value axis -> name of a series -> one value a place.
+        panels: label of a panel's value axis -> name of a series -> one value per place.
         x_label: label of the common axis.
     """
     with figure(path, 7, 1 + 3 * len(panels), rows=len(panels)) as grid:

@@ -2,8 +2,8 @@
 
 A file (.parquet, .csv or .npz) has patch_id and one of three forms:
 
-- a column a class, under its exact name: labels (0 or 1), or scores to be judged by the truth of an index;
-- `score`, `truth` or `multi_hot`, a list a patch. The class names stand in a parquet's schema metadata under
+- a column per class, under its exact name: labels (0 or 1), or scores to be judged by the truth of an index;
+- `score`, `truth` or `multi_hot`, a list per patch. The class names stand in a parquet's schema metadata under
   `classes` (JSON) or in the array `classes` of an .npz; without names the user names the order;
 - `labels`, names (with `;` between them in a CSV), alone or beside zeros and ones, which they must then equal. Beside
   scores alone they do not count: they may be a prediction.
@@ -62,7 +62,7 @@ def read_foreign(path: Path, nomenclature: Nomenclature, order: str | None, clas
         path: .parquet, .csv or .npz.
         nomenclature: gives the classes; the names in `labels` may be any of its source labels.
         order: one of `nomenclature.CLASS_ORDERS`; needed where the file names no classes, checked where it does.
-        class_columns: what a column a class holds: scores or truth.
+        class_columns: what a column per class holds: scores or truth.
 
     Raises:
         ForeignError: the file is unreadable or incomplete, or its numbers are no scores or labels.
@@ -178,7 +178,7 @@ def _read_patch_ids(table: pa.Table) -> tuple[str, ...]:
     if not all(names):
         raise ForeignError("expected a patch_id on every row; received an empty one.")
     if not names:
-        raise ForeignError("expected a row a patch; received none.")
+        raise ForeignError("expected a row per patch; received none.")
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise ForeignError(f"patch {name} stands on {count} rows; keep one.")

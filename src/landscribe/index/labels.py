@@ -1,4 +1,4 @@
-"""From what the archive says to the index: one row a patch, its classes by name."""
+"""From what the archive says to the index: one row per patch, its classes by name."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -159,7 +159,7 @@ def write_index(index: pa.Table, path: Path) -> None:
 
 
 def read_index(path: Path) -> pd.DataFrame:
-    """Return the index as a data frame, one row a patch, with the columns of `INDEX_SCHEMA`."""
+    """Return the index as a data frame, one row per patch, with the columns of `INDEX_SCHEMA`."""
     return pq.read_table(path).to_pandas()
 
 

@@ -98,7 +98,7 @@ def _write_counts(path: Path, what: str, counts: pd.Series) -> None:
 
 
 def _draw_labels(folder: Path, multi_hot: np.ndarray, classes: Sequence[str]) -> None:
-    """Draw how frequent the classes are, which stand together, and how many a patch carries."""
+    """Draw how frequent the classes are, which stand together, and how many each patch carries."""
     counts, sizes = np.count_nonzero(multi_hot, axis=0), np.count_nonzero(multi_hot, axis=1)
     order = np.argsort(-counts, kind="stable")[:_MAX_DRAWN]
     shown = sorted(order.tolist())

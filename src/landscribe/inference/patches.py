@@ -41,7 +41,7 @@ def check_out_path(path: Path) -> None:
 def predict_path(
     path: Path, served: Any, s1_root: Path | None, band_order: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Return patch_id, one float column a class and `labels` (lists of class names), one row a patch.
+    """Return patch_id, one float column per class and `labels` (lists of class names), one row per patch.
 
     Unreadable patches are told on stderr and left out.
 

@@ -77,7 +77,7 @@ class Manifest:
     splits: dict[str, tuple[Shard, ...]]
 
     def num_records(self, split: str) -> int:
-        """Return how many records a split has."""
+        """Return the number of records in each split."""
         return sum(shard.num_records for shard in self.splits[split])
 
     def group_of(self, band: str) -> BandGroup:

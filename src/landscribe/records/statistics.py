@@ -21,7 +21,7 @@ _LOWEST_DB, _HIGHEST_DB, _BINS_PER_DB = -120, 60, 100
 class BandStatistics:
     """Count, mean, deviation, range and percentiles of the values of one band, in the band's own unit.
 
-    This is that of an unsigned dtype: a bin a value, so that the histogram says everything exactly.
+    This is that of an unsigned dtype: a bin per value, so that the histogram says everything exactly.
 
     Attributes:
         histogram: int64 [bin], how many values each bin holds.

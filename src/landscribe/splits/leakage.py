@@ -73,7 +73,7 @@ def audit(
     """Return what the splits share; patches that no split holds count nowhere.
 
     Args:
-        index: one row a patch: patch_id, labels, and what is known of places, dates and names in BigEarthNet v1.
+        index: one row per patch: patch_id, labels, and what is known of places, dates and names in BigEarthNet v1.
         splits: patch_id -> split.
         classes: of the nomenclature, so that one that no patch carries is told as well; else those of the index.
         seen: names of patches that a pretrained backbone has learned from, as patch_id or v1_patch_id.

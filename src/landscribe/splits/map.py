@@ -26,7 +26,7 @@ def draw_map(path: Path, title: str, index: pd.DataFrame, groups: pd.Series) -> 
     Args:
         path: PNG to write; without any place it says so.
         title: says what is shown.
-        index: one row a patch; columns longitude, latitude, granule, tile, column and row, null where unknown.
+        index: one row per patch; columns longitude, latitude, granule, tile, column and row, null where unknown.
         groups: train, val, test or "left out" for each row of `index`.
 
     Returns:
@@ -40,7 +40,7 @@ def draw_map(path: Path, title: str, index: pd.DataFrame, groups: pd.Series) -> 
         return False
     if granules:
         which = f"largest {len(granules)} of {num_granules}" if len(granules) < num_granules else num_granules
-        title += f"\nSquares: the {which} granules, a cell a patch"
+        title += f"\nSquares: the {which} granules, a cell per patch"
     rows, columns = -(-len(granules) // _MOSAICS_A_ROW), min(len(granules), _MOSAICS_A_ROW)
     widths = (5.4 * bool(len(located)), _MOSAIC_INCHES * columns)
     with figure(path, sum(widths), max(0.9 * widths[0], 1.07 * _MOSAIC_INCHES * rows)) as whole:
@@ -80,7 +80,7 @@ def _draw_mosaic(axes: Any, name: str, patches: pd.DataFrame, codes: np.ndarray)
 
 
 def _draw_overview(axes: Any, patches: pd.DataFrame, codes: np.ndarray) -> None:
-    """Draw a point a patch by degrees; where several fall on one point, one of them at random (the same each time)."""
+    """Draw a point per patch by degrees; where several fall on one point, one of them at random (the same each time)."""
     order = np.random.default_rng(0).permutation(len(patches))
     places = patches[["longitude", "latitude"]].to_numpy(float)[order]
     step = max(np.ptp(places, axis=0).max(), 1e-9) / _POINTS_A_SIDE

@@ -14,7 +14,7 @@ def make_splits(index: pd.DataFrame, config: SplitConfig) -> Assignment:
     """Return the split of each patch; it depends on the index and params alone, not on the order of the rows.
 
     Args:
-        index: one row a patch, columns as `PATCH_SCHEMA` in archive/protocol.py; only those of the strategy are read.
+        index: one row per patch, columns as `PATCH_SCHEMA` in archive/protocol.py; only those of the strategy are read.
         config: section `split`.
 
     Raises:
