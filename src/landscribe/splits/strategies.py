@@ -1,4 +1,4 @@
-"""Section `split` names one of four strategies; this is where they meet."""
+"""Makes the split by the strategy that section `split` names."""
 
 import pandas as pd
 
@@ -19,7 +19,7 @@ def make_splits(index: pd.DataFrame, config: SplitConfig) -> Assignment:
 
     Raises:
         ArchiveError: a list is unreadable, two lists name one patch, or the index lacks what the strategy needs.
-        ParamsError: `split.spatial` names a tile or country that the index does not hold.
+        ParamsError: `split.spatial` names a tile or country that is not in the index.
     """
     match config.strategy:
         case "random":
