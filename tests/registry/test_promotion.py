@@ -198,7 +198,7 @@ def test_scores_on_other_test_patches_are_not_compared(challenge: Challenge, tmp
     version = challenge.register(0.9, test="another")
     said = refuse(challenge)
     assert "the champion, version 1, was scored on other test patches" in said
-    assert f"{tmp_path / 'records'} holds none to score it again on" in said
+    assert f"{tmp_path / 'records'} has none to score it again on" in said
     challenge.promote("the archive has grown")
     assert challenge.read_champion() == version
     assert read_log(challenge.name)[-1].gain is None

@@ -125,7 +125,7 @@ def _list_modules(work: bytes) -> tuple[str, ...]:
 class _Call:
     """What becomes, where it is unpickled, the result of a task.
 
-    A worker closes without a word when it cannot unpickle what it is sent: measured, Dask 2026.8. So it is sent bytes
+    A worker closes silently when it cannot unpickle what it is sent: measured, Dask 2026.8. So it is sent bytes
     and `pickle.loads`, and a worker without our code says so as an error of the task.
     """
 
@@ -167,7 +167,7 @@ def _check_terms(terms: _Terms) -> None:
 
 @contextlib.contextmanager
 def _show_heartbeat() -> Iterator[Path]:
-    """Yield a file that is there as long as the block runs, for workers to look for; those of the dead are removed."""
+    """Yield a file that exists as long as the block runs, for workers to check; those of dead processes are removed."""
     for other in find_scratch().glob(f"{_HEARTBEAT}*"):
         with contextlib.suppress(LockHeldError), hold_lock(other, "", wait=False):  # held: by a process at work
             other.unlink()

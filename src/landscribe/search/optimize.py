@@ -42,7 +42,7 @@ def search_best(
         config: section `search`, of one trial or more.
         train: section `train`; what a trial does not vary.
         device: where trials compute, `machine.device`.
-        data_dir: holds `records`, `band_statistics.json` and what tells where they come from.
+        data_dir: has `records`, `band_statistics.json` and the files that say where they come from.
         num_workers: processes at a time, a trial each.
         report_dir: receives the report; None: there is none.
 
@@ -108,7 +108,7 @@ def _open_parent(study: Study, manifest: Manifest, data_dir: Path) -> Iterator[t
 
 
 def _write_report(folder: Path, study: Study, task: TrialTask) -> None:
-    """Write the report, and beside it what makes the runs anew."""
+    """Write the report, and `run.json`, from which the runs can be restored."""
     write_search_report(folder, study)
     trials = []
     for trial in study.list_answered():

@@ -58,7 +58,7 @@ class Summary:
 
 
 def make_trial_table(study: Study) -> pd.DataFrame:
-    """Return one row an answered trial: trial, state, values, val_macro_ap, num_epochs, seconds.
+    """Return one row per answered trial: trial, state, values, val_macro_ap, num_epochs, seconds.
 
     `val_macro_ap` is that of the best epoch, of a pruned trial too; a diverged one has 0.
     """

@@ -1,7 +1,7 @@
 """A study that any number of processes and hosts work at together: each trial belongs to one of them, none is lost.
 
 `search.trials` is a total. A trial under way counts, so that the total is never exceeded; one whose process ended
-without an answer is failed by the next that looks, and its values are tried again.
+without an answer is marked as failed by the next process that checks, and its values are tried again.
 """
 
 import contextlib
@@ -52,8 +52,8 @@ class Trial:
 
     def tell(self, state: str, value: float | None = None) -> str:
         """End the trial as COMPLETE with its value, or as PRUNED or FAIL; return the state that it has from now on."""
-        told = self._trial.study.tell(self.number, value, TrialState[state], skip_if_finished=True)
-        return told.state.name
+        ended = self._trial.study.tell(self.number, value, TrialState[state], skip_if_finished=True)
+        return ended.state.name
 
 
 class Study:
@@ -140,7 +140,7 @@ class Study:
 
     def _fail_lost(self) -> list[int]:
         free = {trial.number for trial in self._list(TrialState.RUNNING) if not self._locks.is_held(trial.number)}
-        # Looked at again: it may have been answered between the look at the trial and that at its lock.
+        # Read again: it may have been answered between the reading of the trial and that of its lock.
         lost = [trial for trial in self._list(TrialState.RUNNING) if trial.number in free] if free else []
         queued = {trial.user_attrs.get(_RETRY_OF) for trial in self._list()} if lost else set()
         for trial in lost:
@@ -176,7 +176,7 @@ class Study:
         return {trial.number for trial in self._list(TrialState.RUNNING)}
 
     def list_answered(self) -> list[FrozenTrial]:
-        """Return the first `search.trials` that are complete or pruned: with fewer asked for, fewer are looked at.
+        """Return the first `search.trials` that are complete or pruned: with fewer requested, fewer are returned.
 
         More where none of these is complete.
         """

@@ -22,7 +22,7 @@ _QUIET = {
     "mlflow": logging.WARNING,
     "mlflow.utils.environment": logging.ERROR,  # no pip in a venv made by uv: no harm
     "mlflow.store.db.utils": logging.CRITICAL,  # the traceback of every error of a database, which is raised as well
-    "urllib3.connectionpool": logging.ERROR,  # a warning a try; `outage` says once that a server does not answer
+    "urllib3.connectionpool": logging.ERROR,  # a warning per try; `outage` reports once that a server does not answer
 }
 
 
