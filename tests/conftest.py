@@ -6,8 +6,7 @@ import pytest
 
 from landscribe.demo.config import DemoConfig
 from landscribe.demo.writer import write_demo_archive
-
-SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "data"
+from tests.support.paths import SAMPLES
 
 
 @pytest.fixture(scope="session")
