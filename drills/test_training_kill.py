@@ -21,7 +21,7 @@ SMALL = (
     " train.ema_momentum=0.9 train.clip_norm=1.0 train.augmentation.mixup_alpha=0.2 train.early_stopping_epochs=8"
 )
 TRAIN = ("dvc", "repro", "--force", "--single-item", "--no-run-cache", "train")
-OUTCOME = ("models/model.keras", "reports/train/history.csv", "reports/train/learning_curves.png")
+OUTCOME = ("models/model.keras", "reports/train/history.csv")
 
 
 def read_outcome(folder: Path) -> dict[str, bytes]:

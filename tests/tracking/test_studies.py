@@ -51,6 +51,23 @@ def test_a_run_that_the_store_has_lost_is_made_anew(store: Path) -> None:
     assert open_parent("lost") == anew
 
 
+def test_the_run_of_a_lost_trial_is_killed_and_goes_on_as_that_of_the_next_try(store: Path) -> None:
+    parent = open_parent("one")
+    lost = start_trial(0, parent)
+    studies.settle_trials(parent, {0: "FAIL"}, {0})
+    assert mlflow.get_run(lost).info.status == "KILLED"
+    with studies.start_trial(3, parent, {"device": "CPU"}, {}, retry_of=0) as run_id:
+        assert mlflow.get_run(run_id).info.status == "RUNNING"
+        studies.end_trial("COMPLETE")
+    assert run_id == lost
+    run = mlflow.get_run(lost)
+    assert (run.info.status, run.info.run_name, run.data.tags["optuna.trial"]) == ("FINISHED", "trial-003", "3")
+    with studies.start_trial(4, parent, {}, {}, retry_of=9) as other:  # lost before it had a run
+        studies.end_trial("COMPLETE")
+    assert len(list_children(parent)) == 2
+    assert other != lost
+
+
 def test_runs_follow_the_states_of_their_trials(store: Path) -> None:
     parent = open_parent("states")
     states = {0: "COMPLETE", 1: "PRUNED", 2: "FAIL", 3: "RUNNING", 4: "WAITING"}

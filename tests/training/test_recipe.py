@@ -28,7 +28,7 @@ from landscribe.training.config import TrainConfig
 from landscribe.training.recipe import fit_classifier, prepare
 config = TrainConfig.model_validate(config)
 manifest = read_manifest(Path(records_dir) / "manifest.json")
-prepare(manifest, config)
+prepare(manifest, config, "cpu")
 statistics = read_statistics(Path(statistics_path))
 model, result = fit_classifier(manifest, Path(records_dir), statistics, config, lambda epoch, row: None)
 digest = compute_digest(*(weight.tobytes() for weight in model.get_weights()))

@@ -64,3 +64,21 @@ def test_a_training_that_fails_leaves_its_state(store: Path, records: TinyRecord
             seen.append(run_id)
             raise KeyboardInterrupt
     assert seen[0] == seen[1]
+
+
+def test_a_training_that_begins_removes_what_finished_ones_have_left(store: Path, records: TinyRecords) -> None:
+    _, finished = open_once(records)
+    with contextlib.suppress(KeyboardInterrupt):
+        interrupt(records)
+    (killed,) = (store / ".landscribe/train").glob("*/snapshot.npz")
+    assert not finished.folder.exists()
+    open_once(records, seed=6)
+    assert killed.exists()
+
+
+def interrupt(records: TinyRecords) -> None:
+    """Begin a training that ends early."""
+    config, tags = make_train_config(bands=list(MODEL_BANDS), seed=5), {"device": "CPU"}
+    with open_session("train", config, records.manifest, records.statistics, tags) as (_, state):
+        state.write(Snapshot([np.zeros(1)], [np.zeros(1)], HISTORY))
+        raise KeyboardInterrupt

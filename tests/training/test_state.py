@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landscribe.core.errors import TrainingError
+from landscribe.core.errors import LockHeldError
 from landscribe.training.state import Snapshot, TrainState, open_state, remove_states
 
 HISTORY = [{"epoch": 1, "loss": 0.1 + 0.2, "val_macro_ap": float("nan")}, {"epoch": 2, "loss": 1e-300}]
@@ -49,7 +49,7 @@ def test_a_run_id_comes_back(tmp_path: Path) -> None:
 def test_a_training_belongs_to_one_process_and_others_stay_possible(tmp_path: Path) -> None:
     with open_state(tmp_path, "one") as state:
         state.write(SNAPSHOT)
-        with pytest.raises(TrainingError, match="is at this training"), open_state(tmp_path, "one"):
+        with pytest.raises(LockHeldError, match="is at this training"), open_state(tmp_path, "one"):
             pass
         with open_state(tmp_path, "other") as other:
             assert other.read() is None
@@ -67,3 +67,13 @@ def test_what_was_half_written_is_removed(tmp_path: Path) -> None:
     (tmp_path / "one/.snapshot-half.npz").write_bytes(b"half")
     with open_state(tmp_path, "one") as state:
         assert [path.name for path in state.folder.iterdir()] == ["lock"]
+
+
+def test_the_states_of_finished_trainings_can_go_alone(tmp_path: Path) -> None:
+    for name in ("finished", "killed"):
+        with open_state(tmp_path, name) as state:
+            state.write(SNAPSHOT)
+            if name == "finished":
+                state.finish()
+    remove_states(tmp_path, finished=True)
+    assert [folder.name for folder in tmp_path.iterdir()] == ["killed"]

@@ -67,14 +67,8 @@ class Meter:
             self._logged = now
             rate = self._done / (now - self._began)
             left = format_duration((self._total - self._done) / rate)
-            words = (
-                self._what,
-                self._done,
-                self._total,
-                f"{rate:.3g}" if rate < 10 else f"{rate:.0f}",
-                self._unit,
-                left,
-            )
+            speed = f"{rate:.3g}" if rate < 10 else f"{rate:.0f}"
+            words = (self._what, self._done, self._total, speed, self._unit, left)
             make_logger("progress").info("%s: %d of %d, %s %s/s, about %s left", *words)
 
     def close(self) -> None:

@@ -164,10 +164,12 @@ class Study:
         return trials[-1] if trials else None
 
     def read_states(self) -> dict[int, str]:
-        """Return number -> WAITING, RUNNING, COMPLETE, PRUNED or FAIL of each trial; LOST where it is tried again."""
-        trials = self._list()
-        lost = {trial.user_attrs.get(_RETRY_OF) for trial in trials}
-        return {trial.number: "LOST" if trial.number in lost else trial.state.name for trial in trials}
+        """Return the number of each trial -> WAITING, RUNNING, COMPLETE, PRUNED or FAIL."""
+        return {trial.number: trial.state.name for trial in self._list()}
+
+    def list_lost(self) -> set[int]:
+        """Return the numbers of the trials that were lost with their process, and whose values are tried again."""
+        return {trial.user_attrs[_RETRY_OF] for trial in self._list() if _RETRY_OF in trial.user_attrs}
 
     def list_running(self) -> set[int]:
         """Return the numbers of the trials that are under way, here or elsewhere, or lost."""

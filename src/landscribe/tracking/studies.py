@@ -4,7 +4,7 @@ What the report of a finished search keeps of them is enough to make them anew i
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,7 @@ from landscribe.tracking.outage import patiently
 from landscribe.tracking.store import open_store
 
 _STUDY_TAG, _TRIAL_TAG, _STATE_TAG = "optuna.study", "optuna.trial", "optuna.state"
-LOST = "LOST"
-"""State of a trial that was lost with its process: for Optuna it has failed."""
-
-_STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED", LOST: "KILLED"}  # as in mlflow.optuna
+_STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}  # as in mlflow.optuna
 
 
 @contextlib.contextmanager
@@ -78,19 +75,20 @@ def end_trial(state: str) -> None:
     runs.end_as(_STATUS[state], {_STATE_TAG: state})
 
 
-def settle_trials(parent_run_id: str, states: Mapping[int, str]) -> None:
+def settle_trials(parent_run_id: str, states: Mapping[int, str], lost: Collection[int] = ()) -> None:
     """Give the runs of ended trials the states that these have in the study; those under way are left alone.
 
     Args:
         parent_run_id: of the study.
-        states: number of each trial -> state in the study, or `LOST`; read before this call.
+        states: number of each trial -> state, read before this call.
+        lost: failed trials that were lost with their process: their runs were killed.
     """
     client = MlflowClient()
     for run in _search(MLFLOW_PARENT_RUN_ID, parent_run_id):
         state = states.get(int(run.data.tags[_TRIAL_TAG]), "RUNNING")  # begun since the states were read
-        status, shown = _STATUS.get(state), "FAIL" if state == LOST else state
-        if status and (run.info.status, run.data.tags.get(_STATE_TAG)) != (status, shown):
-            patiently(client.set_tag, run.info.run_id, _STATE_TAG, shown)
+        status = "KILLED" if int(run.data.tags[_TRIAL_TAG]) in lost else _STATUS.get(state)
+        if status and (run.info.status, run.data.tags.get(_STATE_TAG)) != (status, state):
+            patiently(client.set_tag, run.info.run_id, _STATE_TAG, state)
             patiently(client.set_terminated, run.info.run_id, status)
 
 
