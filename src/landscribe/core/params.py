@@ -5,6 +5,7 @@ PyYAML takes `1e-5` for a string.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -155,7 +156,8 @@ def _explain_value(item: Any) -> str:
     """Return what a pydantic error expected and received."""
     if item["type"] == "value_error":  # our own validators name the value themselves
         return str(item["msg"]).removeprefix("Value error, ")
-    return f"{item['msg'].replace('Input should be', 'expected')}; received {item['input']!r}"
+    expected = re.sub("^Input should be (?=greater|less)", "expected a number ", item["msg"])
+    return f"{expected.replace('Input should be', 'expected')}; received {item['input']!r}"
 
 
 def _owner(model: type[BaseModel], parents: list[str]) -> type[BaseModel] | None:
