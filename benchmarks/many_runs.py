@@ -17,6 +17,7 @@ from landscribe.evaluation.metrics import HEADLINE
 from landscribe.records.schema import read_manifest
 from landscribe.runtime.progress import track
 from landscribe.tracking import runs
+from landscribe.tracking.provenance import make_tags
 from landscribe.tracking.system_metrics import SystemMetrics
 from landscribe.training.config import TrainConfig
 
@@ -36,7 +37,7 @@ def main(num_runs: int) -> None:
     root = find_repository()
     config = parse_section(read_params(root / PARAMS_FILE), "train", TrainConfig)
     manifest = read_manifest(root / "data/records/manifest.json")
-    tags = runs.make_tags(manifest, "CPU", root / "data")
+    tags = make_tags(manifest, "CPU", root / "data")
     machine, rng = SystemMetrics(), random.Random(0)  # noqa: S311
     with tempfile.TemporaryDirectory() as empty:
         for _ in track(range(num_runs), total=num_runs, what="logging", unit="runs"):

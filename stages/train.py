@@ -11,7 +11,7 @@ from landscribe.records.schema import read_manifest
 from landscribe.records.statistics import read_statistics
 from landscribe.runtime.entry import run_or_exit
 from landscribe.search.best import read_best
-from landscribe.tracking import runs
+from landscribe.tracking import provenance, runs
 from landscribe.training.config import TrainConfig
 from landscribe.training.epoch_lines import log_lines
 from landscribe.training.recipe import fit_classifier, make_card, prepare, read_pretrained
@@ -25,7 +25,7 @@ def main() -> None:
     manifest, statistics = read_manifest(paths.MANIFEST), read_statistics(paths.BAND_STATISTICS)
     device = prepare(manifest, config, parse_section(read_params(), "machine", MachineConfig).device)
     start, name = read_pretrained(manifest, config), f"train-{config.backbone}"
-    tags = runs.make_tags(manifest, device, paths.RECORDS.parent) | (start.tags if start else {})
+    tags = provenance.make_tags(manifest, device, paths.RECORDS.parent) | (start.tags if start else {})
     log = log_lines(config, device, runs.log_epoch)
     with open_session(name, config, manifest, statistics, tags) as (run_id, state):
         data = runs.log_dataset(manifest, paths.RECORDS, "training")

@@ -19,8 +19,9 @@ from landscribe.core.nomenclature import BEN_19_CODES
 from landscribe.core.patch import S1_FOLDER, S2_FOLDER
 from landscribe.core.tfrecord import decode_example, iter_records, read_record
 from tests.support.fake_tfrecord import Features, write_examples, write_tfrecord_archive
+from tests.support.paths import ROOT
 
-DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs/archive_quirks.md").read_text(encoding="utf-8")
+DOCUMENTED = (ROOT / "docs/archive_quirks.md").read_text(encoding="utf-8")
 NAME = "S2A_MSIL2A_20170613T101031_87_48"
 ALPHABETICAL = sorted(BEN_19_CODES)
 

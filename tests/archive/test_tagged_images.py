@@ -17,8 +17,9 @@ from landscribe.core.bands import Band
 from landscribe.core.errors import ArchiveError, ParamsError, PatchError
 from landscribe.core.name_lists import read_names
 from tests.support import fake_images
+from tests.support.paths import ROOT
 
-DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs/archive_quirks.md").read_text(encoding="utf-8")
+DOCUMENTED = (ROOT / "docs/archive_quirks.md").read_text(encoding="utf-8")
 TAGS = {"beach01": "sand sea", "beach02": "sand", "forest07": "trees", "v1.2": "cars pavement"}
 
 

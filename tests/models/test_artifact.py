@@ -16,8 +16,8 @@ from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
 from landscribe.pipeline.backend import keras
 from tests.support.model_fixtures import make_plain_environment
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 BANDS = [
     BandInput("B05", 16, "uint16", 1500.0, 400.0),
     BandInput("B02", 32, "uint16", 600.0, 250.0),

@@ -16,6 +16,7 @@ from landscribe.core.files import compute_file_digest, write_json
 from landscribe.core.params import flatten
 from landscribe.tracking import runs
 from landscribe.tracking.history import write_history
+from landscribe.tracking.provenance import make_tags
 from landscribe.tracking.store import EXPERIMENT, open_store
 from tests.support.model_fixtures import TinyRecords
 
@@ -123,7 +124,7 @@ def test_a_lost_run_is_made_anew(store: Path, records: TinyRecords, tmp_path: Pa
     for name in LOGGED:
         write_json(tmp_path / name / "file.json", name)
     write_history(tmp_path / "train/history.csv", HISTORY)
-    tags = runs.make_tags(records.manifest, "CPU", tmp_path)
+    tags = make_tags(records.manifest, "CPU", tmp_path)
     with runs.start_run("other", {}, {}):
         datasets = runs.log_dataset(records.manifest, records.folder, "training")
     runs.write_record(tmp_path / "train/run.json", "train", "0" * 32, tags, PARAMS, {"best_epoch": 2}, datasets)
@@ -222,7 +223,7 @@ def test_tags_name_the_commit_and_the_inputs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert runs.make_tags(records.manifest, "CPU", tmp_path)["git.commit"] == "unknown"
+    assert make_tags(records.manifest, "CPU", tmp_path)["git.commit"] == "unknown"
     (tmp_path / "archive.json").write_text('{"digest": "of the archive"}')
     (tmp_path / "dvc.lock").write_text("schema: '2.0'")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
@@ -231,7 +232,7 @@ def test_tags_name_the_commit_and_the_inputs(
     (tmp_path / "dvc.lock").write_text("schema: '2.0'\nstages: {}")
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics/test.json").touch()  # results do not change what made them
-    tags = runs.make_tags(records.manifest, "GPU: x", tmp_path)
+    tags = make_tags(records.manifest, "GPU: x", tmp_path)
     assert len(tags["git.commit"]) == 40
     assert (tags["git.dirty"], tags["device"], tags["nomenclature"]) == ("false", "GPU: x", "BEN-19 (19 classes)")
     assert tags["archive_digest"] == "of the archive"
@@ -239,4 +240,4 @@ def test_tags_name_the_commit_and_the_inputs(
     assert "split_digest" not in tags
     assert {"tensorflow", "mlflow", "python"} <= set(json.loads(tags["versions"]))
     (tmp_path / "new").touch()
-    assert runs.make_tags(records.manifest, "CPU", tmp_path)["git.dirty"] == "true"
+    assert make_tags(records.manifest, "CPU", tmp_path)["git.dirty"] == "true"

@@ -19,6 +19,7 @@ from landscribe.training.state import TrainState
 from tests.support.model_fixtures import TinyRecords, Trained, make_train_config
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(70)
 
 STEPS = 3
 COLUMNS = ["epoch", "loss", "val_loss", "val_macro_ap", "learning_rate", "seconds"]

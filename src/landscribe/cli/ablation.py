@@ -33,6 +33,7 @@ from landscribe.pipeline.modality import Fills, make_fills, remove_sensor
 from landscribe.records.schema import Manifest, check_not_empty, read_manifest
 from landscribe.records.statistics import read_statistics
 from landscribe.tracking import runs
+from landscribe.tracking.provenance import make_tags
 from landscribe.training.config import TrainConfig
 from landscribe.training.epoch_lines import log_lines
 from landscribe.training.identity import TRAINING, identify
@@ -97,7 +98,7 @@ def ablate(
     check_not_empty(manifest, "test")
     sections = vary_bands(train, manifest.bands)
     name = prepare(manifest, sections[BOTH], device)
-    tags = runs.make_tags(manifest, name, data_dir)
+    tags = make_tags(manifest, name, data_dir)
     data = Data(manifest, data_dir / "records", read_statistics(data_dir / "band_statistics.json"), tags)
     with _open_parent(sections, data):
         rows = [row for sensors, section in sections.items() for row in _measure(sensors, section, data)]

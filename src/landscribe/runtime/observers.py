@@ -20,6 +20,7 @@ OBSERVERS: dict[str, str] = {
     "landscribe.tracking.answering": "sentences for what MLflow raises",
     "landscribe.tracking.outage": "waits for a store that does not answer",
     "landscribe.tracking.outbox": "delivers what a run logs",
+    "landscribe.tracking.provenance": "tags that say what made a run",
     "landscribe.tracking.runs": "logs to MLflow what was computed elsewhere",
     "landscribe.tracking.store": "finds the MLflow store",
     "landscribe.tracking.studies": "logs a study to MLflow",

@@ -19,6 +19,7 @@ from landscribe.search.study import Study, read_best_value, read_values
 from landscribe.search.trial import TrialTask
 from landscribe.search.variation import make_space, warn_of_baseline
 from landscribe.tracking import runs, studies
+from landscribe.tracking.provenance import make_tags
 from landscribe.training.config import TrainConfig
 from landscribe.training.identity import identify
 from landscribe.training.inputs import check_inputs
@@ -98,7 +99,7 @@ def name_study(config: SearchConfig, train: TrainConfig, manifest: Manifest) -> 
 @contextlib.contextmanager
 def _open_parent(study: Study, manifest: Manifest, data_dir: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Open the study's run; yield its id and the tags of its trials."""
-    tags = runs.make_tags(manifest, "that of each trial", data_dir)
+    tags = make_tags(manifest, "that of each trial", data_dir)
     with contextlib.ExitStack() as until_done:
         with study.lock():  # also: two hosts that make the tables of one tracking store at once break each other
             params = {"search": study.config.model_dump()}

@@ -4,12 +4,8 @@ What is logged to an open run goes through its outbox, so that a store that is s
 """
 
 import contextlib
-import importlib.metadata
-import json
 import os
-import platform
 import signal
-import subprocess
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
 from landscribe.core.errors import StoreDownError
-from landscribe.core.files import compute_file_digest, read_json, write_json
+from landscribe.core.files import read_json, write_json
 from landscribe.core.params import flatten
 from landscribe.records.schema import Manifest
 from landscribe.runtime.progress import make_logger
@@ -33,14 +29,12 @@ from landscribe.tracking.outbox import Outbox, deliver, make_inputs, read_clock_
 from landscribe.tracking.store import open_store
 from landscribe.tracking.system_metrics import Sampler
 
-_LIBRARIES = ("tensorflow", "keras", "mlflow", "dvc", "optuna", "numpy", "scikit-learn", "rasterio")
 _PARENT_TAG = "mlflow.parentRunId"
 _RESTORED_TAG = "restored_from_run"
 _TRAINING_TAG = "training_digest"
 # What was learnt from, what was measured: the folders of reports that a run's page shows beside those of `train`.
 _REPORTS = ("discover", "split", "convert", "score", "evaluate")
 _USES = {"train": None, "val": None, "test": "evaluation"}  # split -> what its dataset is for; None: the run itself
-_RESULTS = ("dvc.lock", "metrics")  # in git, but results: in a fresh clone the first run writes them
 RECORD_FORMAT = 1
 """Of `run.json`; those without a number are older."""
 
@@ -127,34 +121,6 @@ def find_run(run_id: str) -> str | None:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
     return _find_tagged(_RESTORED_TAG, run_id)
-
-
-def make_tags(manifest: Manifest, device: str, data_dir: Path) -> dict[str, str]:
-    """Return the tags of a run: commit, digests of data and dvc.lock, nomenclature, device and library versions.
-
-    The lock is the one beside the code that runs, as the stages before left it.
-
-    Args:
-        manifest: of the records that the run reads.
-        device: as `devices.choose_device` says.
-        data_dir: folder of `archive.json` and `splits.parquet`; the digest of an absent file is left out.
-    """
-    commit, dirty = _read_git()
-    archive, splits = data_dir / "archive.json", data_dir / "splits.parquet"
-    digests = {"archive_digest": read_json(archive)["digest"]} if archive.is_file() else {}
-    files = {"split_digest": splits, "dvc_lock_digest": Path("dvc.lock")}
-    digests |= {name: compute_file_digest(path) for name, path in files.items() if path.is_file()}
-    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES} | {"python": platform.python_version()}
-    return {
-        "git.commit": commit,
-        "git.dirty": str(dirty).lower(),
-        "archive": manifest.archive,
-        "manifest_digest": manifest.digest,
-        "nomenclature": f"{manifest.nomenclature} ({len(manifest.classes)} classes)",
-        "device": device,
-        "versions": json.dumps(versions),
-        **digests,
-    }
 
 
 def log_dataset(manifest: Manifest, records_dir: Path, context: str) -> list[dict[str, Any]]:
@@ -386,18 +352,3 @@ def _find_missing(run_id: str, history: Iterable[Mapping[str, float]]) -> list[M
     """Return the rows of the history whose epoch the run has not."""
     logged = {point.step for point in patiently(MlflowClient().get_metric_history, run_id, "loss")}
     return [row for row in history if row["epoch"] not in logged]
-
-
-def _read_git() -> tuple[str, bool]:
-    """Return (commit, whether what makes a result differs from it), or ("unknown", True) outside git."""
-
-    def ask(*words: str) -> str:
-        # In the stage's own folder: under `dvc exp run --temp` that is the checkout whose code runs.
-        answer = subprocess.run(["git", *words], capture_output=True, text=True, check=True)
-        return answer.stdout.strip()
-
-    try:
-        others = [f":(exclude){name}" for name in _RESULTS]
-        return ask("rev-parse", "HEAD"), bool(ask("status", "--porcelain", "--", ":/", *others))
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown", True
