@@ -87,8 +87,8 @@ $(READY): requirements/$(LOCK).txt pyproject.toml
 	fi
 	@touch $@
 
-# Removes the outputs of the stages (the next run restores them from the cache) and the caches of tools. Archives, runs, the registry,
-# the studies of the search, entries that have not reached MLflow yet and .venv stay.
+# Removes the outputs of the stages (the next run restores them from the cache) and the caches of tools. Archives, runs,
+# the registry, the studies of the search, entries that have not reached MLflow yet and .venv stay.
 clean:
 	rm -rf data/*.json data/*.parquet data/code data/records search models scores reports metrics dvc_plots
 	rm -rf $(filter-out .landscribe/search .landscribe/outbox,$(wildcard .landscribe/*))
