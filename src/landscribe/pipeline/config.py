@@ -1,4 +1,4 @@
-"""Options of the input pipeline, known without importing TensorFlow."""
+"""Options of the input pipeline, importable without TensorFlow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Sections `register` and `promote` of params.yaml, known without importing MLflow."""
+"""Sections `register` and `promote` of params.yaml, importable without MLflow."""
 
 from typing import Literal
 

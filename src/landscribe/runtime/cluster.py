@@ -146,7 +146,7 @@ def _work(terms: _Terms, work: bytes) -> Any:
 
 
 def _check_terms(terms: _Terms) -> None:
-    """Raise `WorkerError` unless this worker gives the bytes that the process that sent the task would give."""
+    """Raise `WorkerError` unless this worker computes the same bytes as the process that sent the task."""
     host, own = socket.gethostname(), _list_versions(terms.modules)
     differing = [
         f"{name} {own[name]} instead of {expected}"
@@ -217,7 +217,7 @@ def _check_address(address: str) -> None:
 
 @contextlib.contextmanager
 def _translate_errors(address: str) -> Iterator[None]:
-    """Turn what Dask raises when processes are lost into one sentence; errors of the tasks stay what they are."""
+    """Convert Dask's errors about lost processes into one sentence; errors of the tasks are unchanged."""
     from distributed import KilledWorker
 
     try:

@@ -53,7 +53,7 @@ def run_workers(
     Args:
         study: where trials come from.
         command: program that claims one trial, or exits with `NO_TRIAL`; `read_task` gives it the task.
-        task: what it needs to know, as JSON knows it.
+        task: its inputs, as values for JSON.
         num_workers: processes at a time.
         settle: called after trials were lost and at the end.
 
@@ -114,7 +114,7 @@ class _WorkerProcesses:
         return len(self.processes) < len(self._shares) and time.monotonic() >= self._asked_s + _ASK_EVERY_S
 
     def _count_loss(self, process: "subprocess.Popen[str]") -> None:
-        """Remember whose process was ended from outside."""
+        """Count the trial whose process was killed from outside."""
         trial = self._study.find_trial(name_worker(process.pid))
         words = f"trial {trial.number}" if trial else "a worker without a trial"
         values = json.dumps(read_values(trial)) if trial else ""

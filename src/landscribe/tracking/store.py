@@ -1,6 +1,6 @@
-"""Where runs and models are kept: `MLFLOW_TRACKING_URI`, else SQLite and a folder at the repository's root.
+"""The store of runs and models: `MLFLOW_TRACKING_URI`, else SQLite and a folder at the repository's root.
 
-MLflow's own default follows the current folder of whoever was first; a store that moves is a store that is lost.
+MLflow's own default depends on the current folder of the first process, so that runs would be lost in other folders.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""How busy the machine is: MLflow's own measures, of all GPUs together.
+"""System metrics: those of MLflow, with all GPUs together.
 
 MLflow's thread for them ends with the first call that fails, holds up the end of the run while it does, and logs five
 metrics per GPU: on a host with eight they would hide the metrics of the run.

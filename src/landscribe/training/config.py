@@ -1,4 +1,4 @@
-"""Section `train` of params.yaml, known without importing TensorFlow."""
+"""Section `train` of params.yaml, importable without TensorFlow."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self

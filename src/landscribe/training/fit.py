@@ -30,7 +30,7 @@ class DivergedError(TrainingError):
 
 @dataclass(frozen=True)
 class FitResult:
-    """The outcome of a training.
+    """The result of a training.
 
     Attributes:
         history: one row per epoch: epoch (from 1), loss, val_loss, val_macro_ap, learning_rate, seconds.
@@ -50,7 +50,7 @@ class FitResult:
 
     @property
     def outcome(self) -> dict[str, float]:
-        """What a run says of all epochs together."""
+        """Metrics of all epochs together."""
         return {"best_epoch": self.best_epoch, "best_val_macro_ap": self.best_val_macro_ap}
 
 
