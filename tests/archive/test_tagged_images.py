@@ -305,4 +305,4 @@ def test_a_csv_that_would_lose_tags_is_refused(archive: TaggedImages, content: s
     with pytest.raises(ArchiveError, match=words):
         archive.read_listing()
     with pytest.raises(ArchiveError, match=words):
-        list(archive.iter_units())  # told before an image is read
+        list(archive.iter_units())  # raised before an image is read
