@@ -1,6 +1,7 @@
 """The command `landscribe`: the tables that scripts rely on, exit statuses, one sentence for a mistake."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -255,6 +256,22 @@ def test_promote_rollback_and_history_are_of_the_model_of_params_yaml(
     assert said[2][2].startswith("error: version 2 of decided is refused: it is not better")
     assert "forced: a better map" in said[5][1]
     assert "* version 2 is champion" in said[5][1]
+
+
+def test_readers_leave_the_store_and_its_repository_as_they_were(
+    run: Run, store: Path, image_model: str, tmp_path: Path
+) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "image.png")
+    shutil.copy(ROOT / PARAMS_FILE, store)
+
+    def look() -> dict[Path, tuple[int, int, int]]:
+        found = {path: path.stat() for path in (store, *store.rglob("*"))}
+        return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
+
+    before = look()
+    assert run("history") == 0
+    assert run("predict", tmp_path, "--model", image_model, "--out", tmp_path / "labels.csv") == 0
+    assert look() == before
 
 
 def test_promote_imports_no_tensorflow() -> None:

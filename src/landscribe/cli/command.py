@@ -218,7 +218,9 @@ def _run_rollback(arguments: argparse.Namespace) -> None:
 def _run_history(arguments: argparse.Namespace) -> None:
     from landscribe.registry.champions import read_log
     from landscribe.registry.history_table import format_history
+    from landscribe.tracking.store import open_store_to_read
 
+    open_store_to_read()
     name = _read_model_name()
     print(format_history(name, read_log(name)))  # noqa: T201
 

@@ -71,11 +71,13 @@ def _dvc(*words: str) -> int:
 def _ensure_registered() -> int:
     """Register again when the store has lost, or never had, the version or the runs that DVC believes done."""
     from landscribe.registry.registration import is_registered
+    from landscribe.tracking.answering import expect_answer
     from landscribe.tracking.runs import find_run, read_run_record
     from landscribe.tracking.studies import is_whole
 
-    if is_registered(read_json(REGISTRATION)) and find_run(read_run_record(RUN)["run_id"]) and is_whole(SEARCH):
-        return 0
+    with expect_answer("it is not known whether the MLflow store holds the model and its runs"):
+        if is_registered(read_json(REGISTRATION)) and find_run(read_run_record(RUN)["run_id"]) and is_whole(SEARCH):
+            return 0
     return _dvc("repro", "--quiet", "--force", "--single-item", "register")
 
 
