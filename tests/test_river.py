@@ -1,4 +1,4 @@
-"""The whole river in a checkout of its own, through the real `dvc repro`: what a user does, in the order of a day."""
+"""The whole pipeline in a separate checkout, through the real `dvc repro`: what a user does, in the order of a day."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The search: a parent run with a child run a trial, each in its own process; a second call adds nothing."""
+"""The search: a parent run with a child run per trial, each in its own process; a second call adds nothing."""
 
 import math
 from collections.abc import Callable, Iterator
