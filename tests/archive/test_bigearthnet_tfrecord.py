@@ -19,8 +19,9 @@ from landscribe.core.nomenclature import BEN_19_CODES
 from landscribe.core.patch import S1_FOLDER, S2_FOLDER
 from landscribe.core.tfrecord import decode_example, iter_records, read_record
 from tests.support.fake_tfrecord import Features, write_examples, write_tfrecord_archive
+from tests.support.paths import ROOT
 
-DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs/archive_quirks.md").read_text(encoding="utf-8")
+DOCUMENTED = (ROOT / "docs/archive_quirks.md").read_text(encoding="utf-8")
 NAME = "S2A_MSIL2A_20170613T101031_87_48"
 ALPHABETICAL = sorted(BEN_19_CODES)
 
@@ -288,7 +289,7 @@ def test_a_file_that_is_none_is_quarantined_among_others_and_an_error_alone(copy
     assert listing.quarantined[0].patch_id == "val.tfrecord, record 0"
     assert {bad.patch_id.split(",")[0] for bad in listing.quarantined} == {"val.tfrecord"}
     assert set(listing.patches["official_split"].to_pylist()) == {"train", "test"}
-    with pytest.raises(ArchiveError, match=r"none holds a sound one\. The first: val\.tfrecord, record 0: file "):
+    with pytest.raises(ArchiveError, match=r"none has a valid one\. The first: val\.tfrecord, record 0: file "):
         BigEarthNetTFRecord(copy / "val.tfrecord").read_listing()
 
 

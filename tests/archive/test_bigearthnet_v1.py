@@ -17,9 +17,10 @@ from landscribe.archive.protocol import PATCH_SCHEMA, Listing
 from landscribe.core.bands import S2_BANDS
 from landscribe.core.errors import ArchiveError, PatchError
 from landscribe.core.patch import S1_FOLDER, S2_FOLDER, parse_patch_name
+from tests.support.paths import ROOT
 from tests.support.v1_folders import list_folders, list_patches, open_pairs, open_s1, turn_into_folder
 
-DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs/archive_quirks.md").read_text(encoding="utf-8")
+DOCUMENTED = (ROOT / "docs/archive_quirks.md").read_text(encoding="utf-8")
 
 
 def find_metadata(folder: Path) -> Path:

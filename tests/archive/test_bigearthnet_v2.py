@@ -19,8 +19,9 @@ from landscribe.core.errors import ArchiveError, PatchError
 from landscribe.core.nomenclature import CLC_CODES
 from landscribe.core.patch import S1_FOLDER, S2_FOLDER
 from tests.support.fake_v2 import ArchiveParts, write_metadata, write_v2_archive
+from tests.support.paths import ROOT
 
-DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs/archive_quirks.md").read_text(encoding="utf-8")
+DOCUMENTED = (ROOT / "docs/archive_quirks.md").read_text(encoding="utf-8")
 ALL_BANDS = [*S2_BANDS.values(), *S1_BANDS.values()]
 Row = dict[str, Any]
 

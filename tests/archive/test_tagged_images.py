@@ -17,8 +17,9 @@ from landscribe.core.bands import Band
 from landscribe.core.errors import ArchiveError, ParamsError, PatchError
 from landscribe.core.name_lists import read_names
 from tests.support import fake_images
+from tests.support.paths import ROOT
 
-DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs/archive_quirks.md").read_text(encoding="utf-8")
+DOCUMENTED = (ROOT / "docs/archive_quirks.md").read_text(encoding="utf-8")
 TAGS = {"beach01": "sand sea", "beach02": "sand", "forest07": "trees", "v1.2": "cars pavement"}
 
 
@@ -155,7 +156,7 @@ BAD_ROWS: dict[str, tuple[list[str], str, str]] = {
         "gone",
         "tags.csv names it; the folder of the images does not hold it",
     ),
-    "an image on two rows": (["beach01,sea", "beach01.jpg,sea"], "beach01", "stands on 3 rows of tags.csv; keep one"),
+    "an image on two rows": (["beach01,sea", "beach01.jpg,sea"], "beach01", "is on 3 rows of tags.csv; keep one"),
     "a name that leads out": (["../images/beach01,sand"], "tags.csv, line 6", "expected a plain name"),
     "an absolute name": (["/etc/passwd.jpg,sand"], "tags.csv, line 6", "received '/etc/passwd.jpg'"),
     "a name in a folder": (["a\\b.jpg,sand"], "tags.csv, line 6", "expected a plain name"),
@@ -304,4 +305,4 @@ def test_a_csv_that_would_lose_tags_is_refused(archive: TaggedImages, content: s
     with pytest.raises(ArchiveError, match=words):
         archive.read_listing()
     with pytest.raises(ArchiveError, match=words):
-        list(archive.iter_units())  # told before an image is read
+        list(archive.iter_units())  # raised before an image is read

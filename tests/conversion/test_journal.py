@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,7 @@ def test_only_what_decides_the_bytes_makes_another_plan(
     assert run(source, bands=["B01"]) == 0
     relabelled = source.index.assign(labels=[list(labels)[:1] for labels in source.index["labels"]])
     assert run(replace(source, index=relabelled), bands=["B01"]) == everything
-    monkeypatch.setattr(converter, "_CODE", (*converter._CODE, "labels.py"))
+    monkeypatch.setattr(converter, "_CODE", (*converter._CODE, "landscribe.splits.leakage"))
     assert run(replace(source, index=relabelled), bands=["B01"]) == everything
 
 
@@ -207,18 +208,23 @@ def test_verifying_tells_a_shard_that_is_not_what_was_written(source: Conversion
     convert(source, config, tmp_path / "records", tmp_path / "scratch", 1)
 
 
-def test_of_two_runs_at_once_the_second_ends(tmp_path: Path) -> None:
-    with open_journal(tmp_path, "plan") as journal:
-        (journal.folder / "shard").write_bytes(b"")
-        with (
-            pytest.raises(RecordsError, match=f"process {os.getpid()} is converting here; wait"),
-            open_journal(tmp_path, "another plan"),
-        ):
-            pass
-        assert (journal.folder / "shard").exists()
-    with open_journal(tmp_path, "another plan") as journal:
-        assert list(journal.folder.iterdir()) == []
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["another plan", "lock"]
+def list_journal(scratch_dir: Path, plan: str) -> list[str]:
+    """Return the names in a journal, once nobody else holds it."""
+    with open_journal(scratch_dir, plan) as journal:
+        return sorted(path.name for path in journal.folder.iterdir())
+
+
+def test_of_two_runs_at_once_the_same_plan_waits_and_another_does_not_disturb(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as second:
+        with open_journal(tmp_path, "plan") as journal:
+            waiting = second.submit(list_journal, tmp_path, "plan")
+            assert list_journal(tmp_path, "another plan") == []
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.2)
+            (journal.folder / "shard").write_bytes(b"")
+        assert waiting.result(timeout=20) == ["shard"]
+    assert list_journal(tmp_path, "another plan") == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["another plan", "another plan.lock"]
 
 
 class Deadly(BigEarthNetV1):

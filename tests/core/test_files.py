@@ -1,7 +1,8 @@
 """Files are whole or absent; digests are functions of content."""
 
 import hashlib
-import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,12 +41,12 @@ def test_a_stopped_writer_leaves_the_old_file_and_no_trace(tmp_path: Path, stop:
 
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
 def test_a_new_file_has_the_users_permissions(tmp_path: Path, umask: int) -> None:
-    before = os.umask(umask)
-    try:
-        write_json(tmp_path / "a.json", {})
-        assert os.umask(umask) == umask
-    finally:
-        os.umask(before)
+    # A process of its own: the umask is read when the module is imported, and stays what it was.
+    code = "import os, pathlib, sys; from landscribe.core.files import write_json; "
+    code += "write_json(pathlib.Path(sys.argv[1]), {}); print(os.umask(0))"
+    words = [sys.executable, "-c", code, str(tmp_path / "a.json")]
+    done = subprocess.run(words, umask=umask, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == umask
     assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o666 & ~umask
 
 

@@ -88,7 +88,7 @@ def test_the_axes_of_a_matrix_are_named_and_its_largest_share_is_darkest(
     assert (axes.get_ylabel(), axes.get_xlabel()) == ("missed", "given")
     assert [text.get_text() for text in axes.texts] == ["30", "12"]
     image = axes.images[0]
-    lightness = image.cmap(image.norm(shares[:2]))[..., :3].mean(axis=-1)
+    lightness = np.asarray(image.cmap(image.norm(shares[:2])))[..., :3].mean(axis=-1)
     np.testing.assert_array_equal(
         np.argsort(-lightness.ravel(), kind="stable"), np.argsort(shares[:2].ravel(), kind="stable")
     )

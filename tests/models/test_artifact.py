@@ -16,8 +16,8 @@ from landscribe.models.classifier import ClassifierSpec, build_classifier
 from landscribe.models.preprocess import BandInput
 from landscribe.pipeline.backend import keras
 from tests.support.model_fixtures import make_plain_environment
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 BANDS = [
     BandInput("B05", 16, "uint16", 1500.0, 400.0),
     BandInput("B02", 32, "uint16", 600.0, 250.0),
@@ -107,7 +107,7 @@ def test_nothing_is_left_beside_the_model(path: Path) -> None:
 def test_a_reloaded_model_predicts_the_same(model: Any, path: Path) -> None:
     values = draw_values()
     expected = model.predict_on_batch(values)
-    assert np.ptp(expected, axis=0).min() > 0  # the patches are told apart: equality means something
+    assert np.ptp(expected, axis=0).min() > 0  # the patches differ: equality means something
     np.testing.assert_array_equal(read_model(path).predict_on_batch(values), expected)
 
 

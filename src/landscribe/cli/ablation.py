@@ -19,7 +19,7 @@ from landscribe.core.errors import ParamsError
 from landscribe.core.files import replacing
 from landscribe.core.params import find_scratch
 from landscribe.core.scores import Scores, read_scores, write_scores
-from landscribe.evaluation.bootstrap import Judged, compute_draws, compute_interval
+from landscribe.evaluation.bootstrap import ScoredSplit, compute_draws, compute_interval
 from landscribe.evaluation.config import EvaluateConfig
 from landscribe.evaluation.metrics import compute_metrics
 from landscribe.evaluation.paired import Difference, compare
@@ -88,7 +88,7 @@ def ablate(
         train: section `train`; its bands are varied as `choose_bands` says.
         evaluate: section `evaluate`: thresholds and intervals.
         device: where to compute, `machine.device`.
-        data_dir: holds `records`, `band_statistics.json` and what tells where they come from.
+        data_dir: has `records`, `band_statistics.json` and the files that say where they come from.
         report_dir: receives ablation.csv and ablation.png.
 
     Raises:
@@ -202,7 +202,7 @@ def _score(model: Any, config: TrainConfig, data: Data, split: str, fill: Mappin
 
 
 def make_table(rows: Sequence[Row], config: EvaluateConfig) -> pd.DataFrame:
-    """Return one row a model and input: `sensors`, `bands`, and what it scores.
+    """Return one row per model and input: `sensors`, `bands`, and what it scores.
 
     val_macro_ap, test_macro_ap with the ends of its interval, test_micro_ap, test_macro_ap_prior; `against`, another
     row's `sensors`, and the paired `difference` of test macro average precision to it with the ends of its interval.
@@ -213,8 +213,8 @@ def make_table(rows: Sequence[Row], config: EvaluateConfig) -> pd.DataFrame:
     table = []
     for row in rows:
         metrics = compute_metrics(row.test.truth, row.test.scores, thresholds[row.sensors])
-        judged = Judged(row.test.truth.astype(bool), row.test.scores, thresholds[row.sensors])
-        draws = compute_draws(judged, config.bootstrap).metrics["macro_ap"]
+        scored = ScoredSplit(row.test.truth.astype(bool), row.test.scores, thresholds[row.sensors])
+        draws = compute_draws(scored, config.bootstrap).metrics["macro_ap"]
         low, high = compute_interval(metrics["macro_ap"], draws, config.bootstrap.confidence, (0, 1))
         gain = _UNKNOWN
         if row.against:

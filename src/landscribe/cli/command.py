@@ -45,7 +45,7 @@ def _add_demo(commands: Any) -> None:
     demo.add_argument("out", type=expand_path, metavar="FOLDER", help="folder to write to; absent or empty")
     for option, value, what in (
         ("--num-patches", 200, "number of patches, 50 or more"),
-        ("--num-tiles", 4, "number of Sentinel-2 tiles that they lie in"),
+        ("--num-tiles", 4, "number of Sentinel-2 tiles of these patches"),
         ("--seed", 0, "seed of the random numbers; the same seed gives the same files"),
     ):
         demo.add_argument(option, type=int, default=value, metavar="N", help=f"{what} (default: %(default)s)")

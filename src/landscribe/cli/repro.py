@@ -48,7 +48,7 @@ def main() -> int:
     write_merged(recipe, f"{drop_unset(arguments.given)} {arguments.assignments}")
     status = _dvc("repro", *([arguments.stage] if arguments.stage else []))
     if status:
-        return 1  # DVC says 255
+        return 130 if status == 130 else 1  # DVC says 255
     remove_journals(find_scratch() / "convert")
     if arguments.stage in TRAINED:
         remove_states(find_scratch() / "train")
@@ -58,7 +58,15 @@ def main() -> int:
 
 
 def _dvc(*words: str) -> int:
-    return subprocess.run([str(Path(sys.executable).with_name("dvc")), *words], check=False).returncode
+    """Run DVC and return its exit status, or 130 after Ctrl-C: the stage, which receives it too, ends in good order."""
+    interrupted = False
+    with subprocess.Popen([str(Path(sys.executable).with_name("dvc")), *words]) as dvc:
+        while True:
+            try:
+                status = dvc.wait()
+                return 130 if interrupted and status else status
+            except KeyboardInterrupt:
+                interrupted = True
 
 
 def _ensure_registered() -> int:

@@ -1,4 +1,4 @@
-"""The champions of a registered model as a table for the terminal."""
+"""The log of champions as a table for the terminal."""
 
 from collections.abc import Sequence
 
