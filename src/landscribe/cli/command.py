@@ -166,14 +166,14 @@ def _run_search(arguments: argparse.Namespace) -> None:
 
 
 def _run_ablate(arguments: argparse.Namespace) -> None:
-    from landscribe.cli.ablation import ablate, format_table
+    from landscribe.cli.ablation import ablate, format_report
 
     root = find_repository()
     params = read_params(root / PARAMS_FILE)
     train, evaluate = parse_section(params, "train", TrainConfig), parse_section(params, "evaluate", EvaluateConfig)
     device = parse_section(params, "machine", MachineConfig).device
     table = ablate(train, evaluate, device, root / "data", arguments.out or root / "reports/ablation")
-    print(format_table(table))  # noqa: T201
+    print(format_report(table))  # noqa: T201
 
 
 def _run_predict(arguments: argparse.Namespace) -> None:

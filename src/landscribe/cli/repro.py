@@ -15,6 +15,7 @@ from landscribe.cli.overlay import drop_unset, write_merged
 from landscribe.conversion.journal import remove_journals
 from landscribe.core.files import read_json
 from landscribe.core.params import expand_path, find_scratch
+from landscribe.figures.tables import format_table
 from landscribe.runtime.entry import run_or_exit
 from landscribe.training.state import remove_states
 
@@ -92,10 +93,11 @@ def make_summary(metrics: dict[str, Any], registration: dict[str, Any]) -> str:
     """Return the closing table as text."""
     name, version = registration["model_name"], registration["version"]
     size = f"{metrics['test_num_patches']} patches, {metrics['test_num_classes_scored']} classes scored"
-    lines = ["", f"Test split: {size}", "-" * 46]
-    lines += [f"{text:<38}{metrics[key]:8.4f}" for key, text in SHOWN.items()]
-    lines += [
-        "-" * 46,
+    rows = [(text, f"{metrics[key]:.4f}") for key, text in SHOWN.items()]
+    lines = [
+        "",
+        f"Test split: {size}",
+        *format_table(("metric", "value"), rows),
         f"Registered: {name} version {version} (alias challenger)",
         "",
         "  make ui                                  compare runs, see the registry, in the browser",

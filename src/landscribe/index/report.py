@@ -116,6 +116,7 @@ def _draw_labels(folder: Path, multi_hot: np.ndarray, classes: Sequence[str]) ->
         "Share of the row's patches that also have the column's class",
         [classes[number] for number in shown],
         compute_cooccurrence(multi_hot[:, shown]),
+        ("patches with this class", "also carry this class"),
     )
     title = f"Classes of a patch: {sizes.mean():.1f} on average, {sizes.max()} at most"
     draw_histogram(folder / "labels_per_patch.png", title, sizes, "classes", "patches")
