@@ -22,6 +22,7 @@ from landscribe.core.files import compute_digest, compute_file_digest, write_jso
 from landscribe.models.card import ModelCard
 from landscribe.records.schema import Manifest
 from landscribe.registry.versions import write_test_scores
+from landscribe.runtime.code_digest import compute_code_digest
 from landscribe.runtime.progress import make_logger
 from landscribe.tracking.answering import expect_answer
 from landscribe.tracking.outage import patiently
@@ -59,8 +60,8 @@ class Candidate:
     @property
     def digest(self) -> str:
         """Identity of the model: digest of weights, card, thresholds and the code that serves them."""
-        files = (compute_file_digest(self.model_path), compute_file_digest(_SERVED_MODEL))
-        return compute_digest(*files, repr(self.thresholds.tolist()))
+        served = compute_code_digest("landscribe.registry.served_model")
+        return compute_digest(compute_file_digest(self.model_path), served, repr(self.thresholds.tolist()))
 
 
 def compute_test_digest(manifest: Manifest) -> str:
