@@ -1,5 +1,6 @@
 """Footprints of images: their four corners on Earth, from transform and coordinate system, or why they are unknown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,9 +76,9 @@ def compute_footprints(images: pa.Table) -> Footprints:
     return Footprints(degrees[:, :4], degrees[:, 4], reasons)
 
 
-def read_transforms(values: list[list[float] | None]) -> Floats:
+def read_transforms(values: Sequence[Sequence[float] | None]) -> Floats:
     """Return float64 [image, 2, 3], affine matrices of columns and rows in pixels; NaN for null."""
-    return np.array([value or [np.nan] * 6 for value in values], np.float64).reshape(-1, 2, 3)
+    return np.array([[np.nan] * 6 if value is None else value for value in values], np.float64).reshape(-1, 2, 3)
 
 
 def apply_transforms(matrix: Floats, places_px: Floats) -> Floats:
