@@ -1,18 +1,25 @@
 """A footprint is where rasterio says, to a tenth of a pixel; what has none says why."""
 
+import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
+from rasterio.rio.main import main_group
 from rasterio.transform import Affine
 from rasterio.warp import transform
 
 from landscribe.archive import footprints
+from landscribe.archive.image import PLANET_BAND_ORDER, inspect_image
 from landscribe.archive.locate import locate_patches
 from landscribe.archive.protocol import make_patches
 from tests.support.georeferenced import GRIDS, NO_CODE, Grid, apply, write_grid, write_images
+from tests.support.paths import ROOT
 
 UTM = Affine(10, 0, 400_000, 0, -10, 5_300_000)
 DEGREES = Affine(1e-4, 0, 14.3, 0, -1e-4, 48.3)
@@ -119,6 +126,44 @@ def locate(crs: str, affine: Affine) -> str | None:
 
 
 GOOD = {"EPSG:32633": UTM, "EPSG:4326": DEGREES, "EPSG:4269": DEGREES, NO_CODE: GRIDS["a system without a code"].origin}
+
+
+@pytest.mark.parametrize("reason", UNLOCATED)
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning", "ignore::PendingDeprecationWarning")
+def test_the_remedy_of_the_documentation_works(tmp_path: Path, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    documented = (ROOT / "docs/archive_quirks.md").read_text(encoding="utf-8")
+    (remedy,) = re.findall(rf"^\| {re.escape(reason)} \|.*`rio (.+?)`", documented, re.MULTILINE)
+    write_images(tmp_path, {"x": (*UNLOCATED[reason], 64, 64)})
+    monkeypatch.chdir(tmp_path / "images")
+    if reason == footprints.NO_GEOREFERENCE:
+        with rasterio.open("x.tif", "r+") as dataset:
+            dataset.gcps = ([GroundControlPoint(*place) for place in CONTROL_POINTS], CRS.from_epsg(32633))
+    assert locate_file("x.tif")["unlocated"] == reason
+    main_group.main(shlex.split(remedy), standalone_mode=False)
+    located = locate_file("y.tif" if Path("y.tif").exists() else "x.tif")
+    assert located["unlocated"] is None
+    assert located["footprint"] is not None
+
+
+CONTROL_POINTS = [
+    (0, 0, 4e5, 5.3e6),
+    (0, 64, 4e5 + 640, 5.3e6),
+    (64, 0, 4e5, 5.3e6 - 640),
+    (64, 64, 4e5 + 640, 5.3e6 - 640),
+]
+
+
+def locate_file(name: str) -> dict[str, Any]:
+    """Return the located row of a file of the working folder."""
+    facts = inspect_image(Path(name), PLANET_BAND_ORDER)
+    columns = {name: [getattr(facts, name)] for name in ("crs", "transform", "rows_px", "columns_px")}
+    (row,) = locate_patches(make_patches({"patch_id": ["x"], **columns})).to_pylist()
+    return dict(row)
+
+
+def test_every_reason_is_documented() -> None:
+    documented = (ROOT / "docs/archive_quirks.md").read_text(encoding="utf-8")
+    assert all(f"| {reason} |" in documented for reason in UNLOCATED)
 
 
 def test_one_system_has_one_name_whatever_the_words(tmp_path: Path) -> None:

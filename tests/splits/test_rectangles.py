@@ -121,7 +121,7 @@ def test_images_of_one_system_meet_whether_square_or_not(tmp_path: Path) -> None
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
-def test_unknown_places_are_told_with_their_reasons(tmp_path: Path) -> None:
+def test_unknown_places_are_explained(tmp_path: Path) -> None:
     images = {f"x{number}": ("EPSG:32633", Affine.identity(), 16, 16) for number in range(4)}
     images["y"] = ("EPSG:32633", Affine(10, 0, 4e5, 0, -20, 5e6), 16, 16)
     index = write_images(tmp_path, images).to_pandas()
@@ -135,8 +135,8 @@ def test_unknown_places_are_told_with_their_reasons(tmp_path: Path) -> None:
     images["z"] = ("EPSG:32633", Affine(10, 0, 4e5, 0, -10, 5e6), 16, 16)
     (tmp_path / "more").mkdir()
     index = write_images(tmp_path / "more", images).to_pandas()
-    told = f"5 patches have no known place {why}: the shares of neighbours leave them out"
-    assert told in audit(index, splits | {"z": "train"}).warnings
+    warning = f"5 patches have no known place {why}: the shares of neighbours leave them out"
+    assert warning in audit(index, splits | {"z": "train"}).warnings
 
 
 def test_a_map_is_the_same_whether_longitudes_are_cut_at_the_antimeridian_or_not(tmp_path: Path) -> None:

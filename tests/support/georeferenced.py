@@ -1,5 +1,6 @@
 """Grids of small GeoTIFFs in coordinate systems of any kind, and where they lie."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ GRIDS = {
 }
 
 
-def write_images(folder: Path, images: dict[str, tuple[str | None, Affine, int, int]]) -> pa.Table:
+def write_images(folder: Path, images: Mapping[str, tuple[str | None, Affine, int, int]]) -> pa.Table:
     """Write grey GeoTIFFs, name -> (crs, transform, columns, rows), and return their table, located."""
     (folder / "images").mkdir()
     for name, (crs, transform, columns_px, rows_px) in images.items():
