@@ -18,7 +18,7 @@ from landscribe.core.quarantine import LeftOut
 from landscribe.runtime.progress import track
 
 _COLUMNS = ("image_name", "tags")
-_FACTS = ("dtype", "rows_px", "columns_px")
+_FACTS = ("dtype", "rows_px", "columns_px", "crs", "transform")
 _SQUARE = tuple(field.name for field in fields(Square))
 
 
