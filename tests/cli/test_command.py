@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from landscribe.pipeline.dataset import make_eval_dataset
 from landscribe.registry.registration import Candidate, register
 from landscribe.tracking.store import open_store
 from tests.support.challengers import Challenge
-from tests.support.model_fixtures import TinyRecords, Trained, make_plain_environment
+from tests.support.model_fixtures import TinyRecords, Trained, make_percentiles, make_plain_environment
 from tests.support.paths import ROOT
 
 pytest_plugins = ["tests.support.model_fixtures"]
@@ -54,7 +54,9 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     return call
 
 
-def register_model(name: str, path: Path, card: ModelCard, example: dict[str, np.ndarray]) -> None:
+def register_model(
+    name: str, path: Path, card: ModelCard, example: dict[str, np.ndarray], statistics: Mapping[str, Any]
+) -> None:
     """Register a model file under a name of its own."""
     experiment = open_store()
     run_id = MlflowClient().create_run(experiment).info.run_id
@@ -65,18 +67,19 @@ def register_model(name: str, path: Path, card: ModelCard, example: dict[str, np
         metrics={"test_macro_ap": 0.5},
         test_digest="",
         example=example,
+        statistics=statistics,
     )
     register(candidate, name, run_id)
 
 
 @pytest.fixture(scope="module")
-def patch_model(store: Path, trained: Trained) -> str:
+def patch_model(store: Path, trained: Trained, records: TinyRecords) -> str:
     """The URI of the trained classifier of patches."""
     example = {
         name: np.zeros((1, band["size_px"], band["size_px"]), band["dtype"])
         for name, band in trained.card.bands.items()
     }
-    register_model("patches", trained.path, trained.card, example)
+    register_model("patches", trained.path, trained.card, example, records.statistics)
     return "models:/patches@challenger"
 
 
@@ -94,7 +97,8 @@ def image_model(store: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     }
     card = ModelCard(backbone="SmallResNet", resamples=True, **facts)
     write_model(build_classifier(spec), card, path)
-    register_model("images", path, card, {name: np.zeros((1, 32, 32), np.uint8) for name in "RGB"})
+    statistics = dict.fromkeys("RGB", make_percentiles(5, 250))
+    register_model("images", path, card, {name: np.zeros((1, 32, 32), np.uint8) for name in "RGB"}, statistics)
     return "models:/images@challenger"
 
 
@@ -134,12 +138,13 @@ def test_predict_gives_the_scores_of_the_model_in_the_promised_columns(
     assert status == 0
     assert capsys.readouterr().out == f"60 patches labelled: {out}\n"
     table = pd.read_csv(out, keep_default_na=False) if suffix == "csv" else pd.read_parquet(out)
-    assert tuple(table.columns) == ("patch_id", *trained.card.classes, "labels")
+    assert tuple(table.columns) == ("patch_id", *trained.card.classes, "labels", "warning")
     batches = make_eval_dataset(records.manifest, records.folder, "test", trained.config.bands, 12)
     names, _, scores = predict_scores(make_predict(trained.model), batches, records.manifest.num_records("test"))
 
     chosen = table.set_index("patch_id").loc[list(names)]
     np.testing.assert_allclose(chosen[list(trained.card.classes)], scores, atol=1e-5)
+    assert (table["warning"] == "").all()
     labels = [";".join(row[row >= 0.3].index) for _, row in chosen[list(trained.card.classes)].iterrows()]
     assert [text if suffix == "csv" else ";".join(text) for text in chosen["labels"]] == labels
 
@@ -164,7 +169,7 @@ def test_predict_labels_images_and_says_which_it_cannot_read(image_model: str, s
     )
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "labels.csv")
-    assert tuple(table.columns) == ("patch_id", "golf course", "sea", "labels")
+    assert tuple(table.columns) == ("patch_id", "golf course", "sea", "labels", "warning")
     assert table["patch_id"].tolist() == ["image0", "image1"]
     assert "warning: broken is left out: " in done.stderr
     assert "Traceback" not in done.stderr

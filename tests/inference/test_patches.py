@@ -24,6 +24,7 @@ from landscribe.registry.registration import make_signature
 from tests.support.fake_images import write_planet_tiffs
 from tests.support.fake_v2 import write_v2_archive
 
+_BRIGHT = 5000  # digital numbers that FakeServed warns of
 CLASSES = ("Beaches, dunes, sands", "water")
 
 
@@ -33,6 +34,7 @@ class FakeServed:
     def __init__(self, *bands: str, dtype: str = "uint8", optional: dict[str, dict[str, float]] | None = None) -> None:
         self._card = make_card(*bands, dtype=dtype, optional=optional or {})
         self.num_patches: list[int] = []
+        self.warns = True  # versions that were registered earlier do not
 
     @property
     def metadata(self) -> SimpleNamespace:
@@ -51,6 +53,8 @@ class FakeServed:
         labels = [["water"], list(CLASSES), []]
         table = pd.DataFrame(dict(zip(CLASSES, (first, last), strict=True)))
         table["labels"] = [labels[round(value) % 3] for value in first]
+        if self.warns:
+            table["warning"] = ["bright" if value > _BRIGHT else "" for value in first]
         return table
 
 

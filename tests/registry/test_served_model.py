@@ -25,7 +25,7 @@ from landscribe.pipeline.modality import make_fills, remove_sensor
 from landscribe.records.reader import iter_split
 from landscribe.registry.registration import Candidate, register
 from landscribe.tracking.store import open_store
-from tests.support.model_fixtures import TinyRecords, Trained, make_plain_environment
+from tests.support.model_fixtures import TinyRecords, Trained, make_percentiles, make_plain_environment
 
 pytest_plugins = ["tests.support.model_fixtures"]
 pytestmark = pytest.mark.slow(40)
@@ -147,10 +147,10 @@ def served(
     either = dataclasses.replace(
         trained.card, optional=make_fills(records.manifest, records.statistics, GIVEN["whole"])
     )
-    for name, card, path, case in (
-        ("patches", trained.card, trained.path, "whole"),
-        ("either", either, trained.path, "whole"),
-        ("images", *image_model[1:], "native"),
+    for name, card, path, case, statistics in (
+        ("patches", trained.card, trained.path, "whole", records.statistics),
+        ("either", either, trained.path, "whole", records.statistics),
+        ("images", *image_model[1:], "native", dict.fromkeys("RGB", make_percentiles(5, 250))),
     ):
         example = {band: values[:1] for band, values in cases[f"{name}.{case}"].items()}
         candidate = Candidate(
@@ -160,6 +160,7 @@ def served(
             metrics={"test_macro_ap": 0.5},
             test_digest="",
             example=example,
+            statistics=statistics,
         )
         register(candidate, name, run_id)
     for case, bands in cases.items():
@@ -176,7 +177,7 @@ def test_scores_are_those_of_the_keras_model(served: Served, records: TinyRecord
     batches = make_eval_dataset(records.manifest, records.folder, "test", trained.config.bands, 5)
     scores = predict_scores(make_predict(trained.model), batches, records.manifest.num_records("test"))[2]
     table = served.tables["patches.whole"]
-    assert tuple(table.columns) == (*trained.card.classes, "labels")
+    assert tuple(table.columns) == (*trained.card.classes, "labels", "warning")
     assert np.ptp(scores, axis=0).max() > 1e-3  # patches differ: equality means something
     np.testing.assert_allclose(table[list(trained.card.classes)], scores, atol=1e-5)
 
