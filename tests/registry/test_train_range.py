@@ -78,8 +78,8 @@ CASES: dict[str, tuple[Patch, str]] = {
     "two bands": (fill(B02=5000, B08=9000), f"{ABOVE}, likewise most of B08"),
     "new baseline": (fill(B02=1300, B08=2500), f"{ABOVE}; processing baseline 04.00? `--offset -1000`"),
     "new baseline of water": (
-        mix("B02", 0.03, 880, 1101) | fill(B08=1300),
-        f"{ABOVE.replace('100', '97')}; processing baseline 04.00? `--offset -1000`",
+        mix("B02", 0.03, 880, 1200) | fill(B08=1300),
+        f"{ABOVE}; processing baseline 04.00? `--offset -1000`",
     ),
     "bright beyond an offset": (fill(B02=3000), ABOVE),
     "reflectance cut to integers": (
