@@ -1,6 +1,7 @@
 """The command `landscribe`: the tables that scripts rely on, exit statuses, one sentence for a mistake."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 from mlflow import MlflowClient
 from PIL import Image
 
@@ -156,6 +158,39 @@ def test_predict_labels_one_patch_folder(run: Run, patch_model: str, demo_root: 
     twins = demo_root / "BigEarthNet-S1-v1.0"
     assert run("predict", folder, "--model", patch_model, "--out", out, "--s1-root", twins) == 0
     assert pd.read_csv(out)["patch_id"].tolist() == [folder.name]
+
+
+@slow
+def test_what_predict_says_of_new_products_works_as_it_stands(
+    run: Run, patch_model: str, demo_root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The hint in `warning` is taken out of the table and given to the command."""
+    for folder in sorted((demo_root / S2_FOLDER).iterdir())[:3]:
+        for path in folder.glob("*_B*.tif"):
+            with rasterio.open(path) as dataset:
+                values, profile = dataset.read() + np.uint16(1000), dataset.profile
+            (tmp_path / "new" / folder.name).mkdir(parents=True, exist_ok=True)
+            with rasterio.open(tmp_path / "new" / folder.name / path.name, "w", **profile) as dataset:
+                dataset.write(values)
+        shutil.copytree(folder, tmp_path / "old" / folder.name)
+    tables = {}
+    hint: list[str] = []
+    for name, words in (("old", []), ("new", []), ("new", hint)):
+        given = [
+            "--s1-root",
+            demo_root / "BigEarthNet-S1-v1.0",
+            "--model",
+            patch_model,
+            "--out",
+            tmp_path / "labels.csv",
+        ]
+        assert run("predict", tmp_path / name, *given, *words) == 0
+        tables[name] = pd.read_csv(tmp_path / "labels.csv", keep_default_na=False)
+        if name == "new" and not hint:
+            assert tables["new"]["warning"].str.endswith("; processing baseline 04.00? `--offset -1000`").all()
+            hint += tables["new"]["warning"][0].split("`")[1].split()
+    pd.testing.assert_frame_equal(tables["new"], tables["old"])
+    assert "-1000 is added to the digital numbers of B05, B02\n" in capfd.readouterr().err
 
 
 @slow
