@@ -71,6 +71,7 @@ def _summarise(index: Index, multi_hot: np.ndarray, classes: Sequence[str]) -> d
     sizes, table = np.count_nonzero(multi_hot, axis=1), index.table
     return {
         "num_patches": table.num_rows,
+        "labels_from": index.labels_from,
         "num_classes": len(classes),
         "labels_per_patch": {"mean": round(float(sizes.mean()), 3), "max": int(sizes.max())},
         "num_tiles": len(_count(table, "tile")),

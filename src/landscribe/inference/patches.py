@@ -15,7 +15,7 @@ import pandas as pd
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1, read_twin_names
 from landscribe.archive.bigearthnet_v2 import read_twin_paths
 from landscribe.archive.image import PLANET_BAND_ORDER, inspect_image, read_image
-from landscribe.archive.tagged_images import list_images
+from landscribe.archive.image_files import cut_suffix, find_images, make_patch_ids
 from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band
 from landscribe.core.errors import ArchiveError, LandscribeError, PatchError
 from landscribe.core.files import replacing
@@ -111,10 +111,7 @@ def _choose_bands(
 
 
 def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Sequence[str] | None) -> Opened:
-    files: dict[str, Path] = {}
-    for file in [path] if path.is_file() else list_images(path)[0]:
-        if (other := files.setdefault(file.stem, file)) != file:
-            raise ArchiveError(f"{path}: {other.name} and {file.name} share one name; keep one.")
+    files = _find_images(path)
     order = band_order or PLANET_BAND_ORDER
     unsaid = {quirk for quirk in _ASSUMED_ORDERS if not band_order or quirk != "band-order-from-params"}
 
@@ -134,6 +131,19 @@ def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Se
         return values
 
     return files, read
+
+
+def _find_images(path: Path) -> dict[str, Path]:
+    """Return patch_id -> file: `path` itself, or every image below it, under the names that an archive gives them."""
+    if path.is_file():
+        return {path.stem: path}
+    if not path.exists():
+        raise ArchiveError(f"{path} does not exist; expected an image or a folder of images.")
+    by_key: dict[str, str] = {}
+    for image in find_images(path)[0]:
+        if (other := by_key.setdefault(cut_suffix(image), image)) != image:
+            raise ArchiveError(f"{path}: {other} and {image} share one name; keep one.")
+    return {patch_id: path / by_key[key] for key, patch_id in make_patch_ids(by_key).items()}
 
 
 def _open_patches(path: Path, found: Mapping[str, Path], bands: Sequence[Band], s1_root: Path | None) -> Opened:
