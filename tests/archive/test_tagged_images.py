@@ -103,7 +103,7 @@ def test_spellings_of_the_csv_are_one_listing(archive: TaggedImages, rewrite: Ca
 
 
 def test_an_image_without_a_tag_is_listed_without_labels(archive: TaggedImages) -> None:
-    write_tags(labels_file(archive), TAGS | {"beach01": ""})
+    write_tags(labels_file(archive), TAGS | {"beach01": "", "beach02": "cars"})
     assert archive.read_listing().patches["labels"][0].as_py() == []
 
 
