@@ -16,6 +16,7 @@ from landscribe.archive.bigearthnet_v1 import BigEarthNetV1, read_twin_names
 from landscribe.archive.bigearthnet_v2 import read_twin_paths
 from landscribe.archive.image import PLANET_BAND_ORDER, inspect_image, read_image
 from landscribe.archive.image_files import cut_suffix, find_images, make_patch_ids
+from landscribe.archive.wrong_folder import check_unpacked, find_folders, suggest_folder, tell_kind
 from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band
 from landscribe.core.errors import ArchiveError, LandscribeError, PatchError
 from landscribe.core.files import replacing
@@ -111,7 +112,7 @@ def _choose_bands(
 
 
 def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Sequence[str] | None) -> Opened:
-    files = _find_images(path)
+    files = _find_images(path, dtypes)
     order = band_order or PLANET_BAND_ORDER
     unsaid = {quirk for quirk in _ASSUMED_ORDERS if not band_order or quirk != "band-order-from-params"}
 
@@ -133,7 +134,7 @@ def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Se
     return files, read
 
 
-def _find_images(path: Path) -> dict[str, Path]:
+def _find_images(path: Path, names: Iterable[str]) -> dict[str, Path]:
     """Return patch_id -> file: `path` itself, or every image below it, under the names that an archive gives them."""
     if path.is_file():
         return {path.stem: path}
@@ -141,6 +142,11 @@ def _find_images(path: Path) -> dict[str, Path]:
         raise ArchiveError(f"{path} does not exist; expected an image or a folder of images.")
     by_key: dict[str, str] = {}
     for image in find_images(path)[0]:
+        if _is_patch_name(image.split("/")[-2:][0]):
+            raise ArchiveError(
+                f"{path} holds bands of BigEarthNet, e.g. {image}; this model takes {', '.join(names)} of images:"
+                " name a folder of images, or a model of Sentinel bands with --model."
+            )
         if (other := by_key.setdefault(cut_suffix(image), image)) != image:
             raise ArchiveError(f"{path}: {other} and {image} share one name; keep one.")
     return {patch_id: path / by_key[key] for key, patch_id in make_patch_ids(by_key).items()}
@@ -185,6 +191,7 @@ def _list_folders(path: Path) -> dict[str, Path]:
     passed over; where none is, every folder that holds files of bands is a patch.
     """
     path = path.resolve()
+    check_unpacked(path, "the path", _is_part)
     if not path.is_dir():
         raise ArchiveError(f"{path} is no folder; expected a patch folder or a folder of patch folders.")
     if _holds_bands(path):
@@ -196,12 +203,32 @@ def _list_folders(path: Path) -> dict[str, Path]:
     folders = [item for item in found if _is_patch_name(item.name) and item.is_dir()]
     folders = folders or [item for item in found if item.is_dir() and _holds_bands(item)]
     if not folders:
-        raise ArchiveError(f"{path}: expected <patch>/<patch>_<band>.tif or {path.name}_<band>.tif; found neither.")
+        raise ArchiveError(
+            f"{path}: expected <patch>/<patch>_<band>.tif or {path.name}_<band>.tif; found neither."
+            f"{_suggest_path(path)}"
+        )
     if len(folders) < len(found):
         make_logger("predict").info(
             "passed over, as no patches: %d of %d things", len(found) - len(folders), len(found)
         )
     return {folder.name: folder for folder in folders}
+
+
+def _suggest_path(path: Path) -> str:
+    """Return a sentence that names the folder of patches meant, and that of their twins; an empty one without any."""
+    found = find_folders(path, _is_part)
+    folder = {kind: next((one for one in found if tell_kind(one) == kind), None) for kind in ("S2", "S1")}
+    s2, s1 = folder["S2"], folder["S1"]
+    if s2 and s1:
+        return f" Name {s2}, and with --s1-root {s1} where the model takes Sentinel-1."
+    if s2 or s1:
+        return f" Name {s2 or s1}."
+    return suggest_folder(path, "the path", _is_part, "S2")
+
+
+def _is_part(name: str) -> bool:
+    """Return whether a folder of this name is a patch, or holds those of one tile or scene."""
+    return _is_patch_name(name) or re.fullmatch(f"{V2_GRANULE}|{S1_SCENE}", name) is not None
 
 
 def _is_patch_name(name: str) -> bool:
