@@ -157,7 +157,7 @@ def test_a_model_that_can_do_without_a_sensor_takes_folders_of_the_other_alone(
     for path, twins, bands in ((few, s1_root, whole), (few, None, optical), (s1_root, None, radar)):
         pd.testing.assert_frame_equal(predict_path(path, served, twins), predict_path(path, FakeServed(*bands), twins))
     assert said == [
-        f"warning: without the bands of {lost}: the train mean stands for them" for lost in ("S1 (VV)", "S2 (B02)")
+        f"warning: without the bands of {lost}: the train mean replaces them" for lost in ("S1 (VV)", "S2 (B02)")
     ]
 
 
@@ -188,7 +188,7 @@ def test_nothing_readable_is_an_error(few: Path, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="none of the 3 patches could be read"):
         predict_path(few, FakeServed("B02"), None)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ArchiveError, match="found neither"):
+    with pytest.raises(ArchiveError, match="found none of them"):
         predict_path(tmp_path / "empty", FakeServed("B02"), None)
     with pytest.raises(ArchiveError, match=r"expected \.jpg"):
         predict_path(tmp_path / "empty", FakeServed("R", "G", "B"), None)
@@ -398,5 +398,5 @@ def test_images_are_found_in_sub_folders_and_keep_their_names(tmp_path: Path) ->
 
 
 def test_bands_are_no_images(demo_root: Path) -> None:
-    with pytest.raises(ArchiveError, match="holds bands of BigEarthNet"):
+    with pytest.raises(ArchiveError, match="holds patches of BigEarthNet; this model takes R, G, B of images"):
         predict_path(demo_root, FakeServed("R", "G", "B", dtype="uint16"), None)

@@ -33,11 +33,16 @@ def holds(folder: Path, is_name: IsName) -> bool:
         return False
 
 
-def find_folders(folder: Path, is_name: IsName) -> list[Path]:
-    """Return the folders up to two levels below `folder`, then those above it, that hold what is looked for."""
+def find_below(folder: Path, is_name: IsName) -> list[Path]:
+    """Return the folders up to two levels below `folder` that hold what is looked for."""
     near = itertools.islice(_iter_below(folder, _LEVELS), _MOST_FOLDERS)
+    return [other for other in near if holds(other, is_name)]
+
+
+def find_folders(folder: Path, is_name: IsName) -> list[Path]:
+    """Return the folders below `folder`, then those up to two levels above it, that hold what is looked for."""
     above = itertools.islice(folder.absolute().parents, _LEVELS)
-    return [other for other in (*near, *above) if holds(other, is_name)]
+    return [*find_below(folder, is_name), *(other for other in above if holds(other, is_name))]
 
 
 def suggest_folder(folder: Path, setting: str, is_name: IsName, kind: Kind) -> str:

@@ -201,7 +201,7 @@ def _score(model: Any, config: TrainConfig, data: Data, split: str, fill: Mappin
 
 
 def make_table(rows: Sequence[Row], config: EvaluateConfig) -> pd.DataFrame:
-    """Return one row a model and input: `sensors`, `bands`, and what it scores.
+    """Return one row per model and input: `sensors`, `bands`, and what it scores.
 
     val_macro_ap, test_macro_ap with the ends of its interval, test_micro_ap, test_macro_ap_prior; `against`, another
     row's `sensors`, and the paired `difference` of test macro average precision to it with the ends of its interval.
@@ -238,7 +238,7 @@ def make_table(rows: Sequence[Row], config: EvaluateConfig) -> pd.DataFrame:
 
 
 def format_table(table: pd.DataFrame) -> str:
-    """Return the table as people read it: a line a row."""
+    """Return the table as people read it: a line per row."""
     width = max(len(name) for name in table["sensors"])
     lines = [f"{'sensors':<{width}}  val macro AP  test macro AP              micro AP  difference of test macro AP"]
     for row in table.itertuples():

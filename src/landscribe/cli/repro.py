@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from landscribe.cli.overlay import write_merged
+from landscribe.cli.overlay import drop_unset, write_merged
 from landscribe.conversion.journal import remove_journals
 from landscribe.core.files import read_json
-from landscribe.core.params import find_scratch
+from landscribe.core.params import expand_path, find_scratch
 from landscribe.runtime.entry import run_or_exit
 from landscribe.training.state import remove_states
 
@@ -39,10 +39,12 @@ def main() -> int:
     """Run the pipeline; return the exit status: 0 done, 1 a stage failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="", help="an overlay of params.yaml")
-    parser.add_argument("--set", default="", dest="assignments", help="section.key=value words, split at spaces")
+    parser.add_argument("--set", default="", dest="assignments", help="words section.key=value, values in YAML")
+    parser.add_argument("--set-given", default="", dest="given", help="the same; words without a value are left out")
     parser.add_argument("--stage", default="", help="stop after this stage")
     arguments = parser.parse_args()
-    write_merged(Path(arguments.recipe) if arguments.recipe else None, arguments.assignments)
+    recipe = expand_path(arguments.recipe) if arguments.recipe else None
+    write_merged(recipe, f"{drop_unset(arguments.given)} {arguments.assignments}")
     status = _dvc("repro", *([arguments.stage] if arguments.stage else []))
     if status:
         return 130 if status == 130 else 1  # DVC says 255

@@ -11,7 +11,7 @@ import pandas as pd
 
 
 def make_reliability(truth: np.ndarray, scores: np.ndarray, num_bins: int) -> pd.DataFrame:
-    """Return one row a bin: low, high, num_decisions, mean_score, observed_share; NaN in bins without a decision.
+    """Return one row per bin: low, high, num_decisions, mean_score, observed_share; NaN in bins without a decision.
 
     Args:
         truth: 0 and 1, of any shape.

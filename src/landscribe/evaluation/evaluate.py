@@ -28,11 +28,11 @@ class Evaluation:
         config: the section that it was made by.
         test: truth and scores of the test split.
         headline: split -> metrics without prefix, those of metrics/*.json.
-        metrics: a row a metric, with the intervals of test.
-        classes: a row a class.
-        thresholds: a row a class: what its threshold gains over 0.5.
-        slices: a row a slice of test.
-        reliability: a row a bin of scores, all classes together, test.
+        metrics: a row per metric, with the intervals of test.
+        classes: a row per class.
+        thresholds: a row per class: what its threshold gains over 0.5.
+        slices: a row per slice of test.
+        reliability: a row per bin of scores, all classes together, test.
         confusion: float64 [class, class], as `compute_confusion` says.
     """
 

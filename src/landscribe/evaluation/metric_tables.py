@@ -1,4 +1,4 @@
-"""The tables of `evaluate`: every metric with its intervals, a row a class, thresholds and what they gain."""
+"""The tables of `evaluate`: every metric with its intervals, a row per class, thresholds and what they gain."""
 
 from collections.abc import Mapping
 
@@ -38,7 +38,7 @@ def make_draws(
 def make_metric_table(
     val: Mapping[str, float], test: Mapping[str, float], draws: Mapping[str, Weighed], confidence: float
 ) -> pd.DataFrame:
-    """Return one row a metric: metric, val, test, and the ends of the test interval, `low_by_patch` and so on.
+    """Return one row per metric: metric, val, test, and the ends of the test interval, `low_by_patch` and so on.
 
     A metric that is not drawn, such as a count, has NaN ends.
     """
@@ -64,7 +64,7 @@ def _find_bounds(name: str) -> tuple[float, float]:
 def make_class_table(
     test: Scores, measured: Metrics, thresholds: np.ndarray, draws: Weighed, config: EvaluateConfig
 ) -> pd.DataFrame:
-    """Return one row a class, in class order: positives, prior, metrics, intervals, calibration error.
+    """Return one row per class, in class order: positives, prior, metrics, intervals, calibration error.
 
     A class without a positive in test has NaN for every metric that needs one.
     """
@@ -87,7 +87,7 @@ def make_class_table(
 def make_threshold_table(
     scores: Mapping[str, Scores], measured: Mapping[str, Metrics], thresholds: np.ndarray
 ) -> pd.DataFrame:
-    """Return one row a class: threshold, and for each split positives, F1 and F2 with what they gain over 0.5."""
+    """Return one row per class: threshold, and for each split positives, F1 and F2 with what they gain over 0.5."""
     table: dict[str, object] = {"class": scores["val"].classes, "threshold": thresholds}
     for split, metrics in measured.items():
         table[f"{split}_num_positives"] = scores[split].truth.sum(axis=0).astype(int)

@@ -120,7 +120,7 @@ def _draw_reliability(path: Path, reliability: pd.DataFrame) -> None:
 
 
 def _draw_curves(path: Path, test: Scores, ranked: pd.DataFrame) -> None:
-    """Draw one precision-recall curve a class, best first; the area below a curve is its average precision."""
+    """Draw one precision-recall curve per class, best first; the area below a curve is its average precision."""
     with figure(path, 9, 6) as axes:
         for number, (name, value) in enumerate(zip(ranked["class"], ranked["average_precision"], strict=True)):
             column = test.classes.index(name)

@@ -64,7 +64,7 @@ def number_units(slices: pd.DataFrame, kind: str) -> np.ndarray | None:
 def compute_slice_rows(
     scores: Scores, thresholds: np.ndarray, slices: pd.DataFrame, config: BootstrapConfig
 ) -> pd.DataFrame:
-    """Return one row a slice: kind, slice, num_patches, num_classes_scored, metrics, ends of the macro AP's interval.
+    """Return one row per slice: kind, slice, num_patches, num_classes_scored, metrics, ends of the macro AP's interval.
 
     Patches whose slice is unknown are in no row; a kind that is unknown for all has none. `macro_ap_prior` stands
     beside, as slices have other classes and other shares of them.

@@ -1,4 +1,4 @@
-"""Tables, for a page in Markdown and for the terminal; text that Markdown shows as it is."""
+"""Tables for Markdown and for the terminal; text escaped for Markdown."""
 
 import itertools
 import re
@@ -9,7 +9,7 @@ _GAP = "\u00a0" * 2  # MLflow's pages set the columns of a table against each ot
 
 
 def escape(text: str) -> str:
-    """Return text as Markdown shows it, in a table too, on one line: a class may be named `*` or `<b>`."""
+    """Return text escaped for Markdown and its tables, on one line: a class may be named `*` or `<b>`."""
     plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]#|~])", r"\\\1", plain)
 

@@ -31,7 +31,7 @@ def choose_device(wanted: Device) -> str:
 
 
 def make_strategy(batch_size_patches: int) -> Any:
-    """Return how to train on the chosen devices: a replica a device, of which each takes its share of a batch.
+    """Return how to train on the chosen devices: a replica per device, of which each takes its share of a batch.
 
     Raises:
         TrainingError: the global batch cannot be shared out evenly.
@@ -50,7 +50,7 @@ def make_strategy(batch_size_patches: int) -> Any:
 def choose_precision(wanted: Literal["auto", "on", "off"]) -> str:
     """Return the Keras dtype policy for the chosen devices: "float32", "mixed_bfloat16" or "mixed_float16".
 
-    A CPU computes slower in 16 bits (MobileNetV2: 511 ms a step for 330 ms); "on" does it all the same.
+    A CPU computes slower in 16 bits (MobileNetV2: 511 ms per step for 330 ms); "on" does it all the same.
     """
     gpus = tf.config.get_visible_devices("GPU")
     if wanted == "off" or (wanted == "auto" and not gpus):

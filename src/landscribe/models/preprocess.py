@@ -23,7 +23,7 @@ class BandInput:
 
 
 def build_inputs(bands: Sequence[BandInput]) -> dict[str, Any]:
-    """Return one symbolic input a band, [batch, row, column], named as the band."""
+    """Return one symbolic input per band, [batch, row, column], named as the band."""
     return {band.name: keras.Input((band.size_px, band.size_px), name=band.name, dtype=band.dtype) for band in bands}
 
 

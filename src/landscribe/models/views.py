@@ -37,7 +37,7 @@ def find_network(model: Any) -> Any:
 
 
 def _stack_windows(patches: dict[str, Any], window_sides: Mapping[str, int]) -> tuple[dict[str, Any], int]:
-    """Return all first windows of a batch, then all second ones and so on, and how many a patch has."""
+    """Return all first windows of a batch, then all second ones and so on, and the number of windows per patch."""
     if all(band.shape[1] == window_sides[name] for name, band in patches.items()):
         return patches, 1
     coarsest_px = min(band.shape[1] for band in patches.values())

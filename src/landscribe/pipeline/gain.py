@@ -10,7 +10,7 @@ from landscribe.pipeline.share import Share
 
 
 class Gains(NamedTuple):
-    """One factor a band and patch, float32 [band, batch]: as it is, and in decibels."""
+    """One factor per band and patch, float32 [band, batch]: as it is, and in decibels."""
 
     factor: tf.Tensor
     decibels: tf.Tensor

@@ -10,7 +10,7 @@ _ROUNDING = 1e-5
 
 
 class Window(NamedTuple):
-    """One window a patch, in parts of the side.
+    """One window per patch, in parts of the side.
 
     Attributes:
         start: float32 [2, batch], first row and first column.

@@ -1,4 +1,4 @@
-"""The log of champions: one tag of the registered model an entry, numbered, never changed; and the alias that moves.
+"""The log of champions: one tag of the registered model per entry, numbered, never changed; and the alias that moves.
 
 It lives in the registry, so that every host sees the same. The alias is the truth: one that was moved by hand in the
 MLflow UI becomes an entry of its own as soon as it is noticed.

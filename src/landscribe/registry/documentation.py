@@ -61,7 +61,7 @@ class Facts:
         num_weights: numbers in the model file, the statistics of its normalisation included.
         manifest: of the records.
         run: `run.json`: tags and params of the training.
-        history: a row an epoch.
+        history: a row per epoch.
         reports: summaries of the stages discover, split, convert and evaluate; that of evaluate is its section.
         tables: `metrics`, `per_class`, `slices` of the stage evaluate.
         metrics: those of val and test together, with the prefix of their split.

@@ -18,7 +18,7 @@ _BATCH_SIZE_PATCHES = 64
 
 
 class _Labeller:
-    """Takes {band: [n, row, column]} in native dtype, returns one float column a class and `labels`."""
+    """Takes {band: [n, row, column]} in native dtype, returns one float column per class and `labels`."""
 
     def load_context(self, context: Any) -> None:
         """Load the network and what goes with it: bands, classes and thresholds, in order."""

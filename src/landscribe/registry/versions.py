@@ -19,7 +19,7 @@ from landscribe.core.files import read_json
 from landscribe.core.scores import Scores, read_scores
 from landscribe.tracking.answering import expect_answer
 
-_TEST_SCORES = "test_scores"  # folder beside the served model; a file a test split
+_TEST_SCORES = "test_scores"  # folder beside the served model; a file per test split
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a trial varies: one dimension a key of the section `train`, some of them for some backbones alone."""
+"""What a trial varies: one dimension per key of the section `train`, some of them for some backbones alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

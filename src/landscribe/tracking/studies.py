@@ -1,4 +1,4 @@
-"""A study in MLflow: one parent run, one child run a trial. The study is the truth, the runs follow it.
+"""A study in MLflow: one parent run, one child run per trial. The study is the truth, the runs follow it.
 
 What the report of a finished search keeps of them is enough to make them anew in a store that has lost them.
 """

@@ -33,7 +33,7 @@ class FitResult:
     """The outcome of a training.
 
     Attributes:
-        history: one row an epoch: epoch (from 1), loss, val_loss, val_macro_ap, learning_rate, seconds.
+        history: one row per epoch: epoch (from 1), loss, val_loss, val_macro_ap, learning_rate, seconds.
     """
 
     history: Sequence[Mapping[str, float]]
