@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _FORMATS = {
 }
 # UTF-32 first: its mark begins with that of UTF-16. Text without a mark shows its NUL bytes.
 _MARKS = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+_EXCEL_DELIMITER = re.compile(r"\A[ \t]*sep=.(?=\r?\n)")  # a first line sep=; is for Excel alone
 _WINDOWS_1252 = range(0x80, 0xA0)  # letters there, control codes in ISO 8859-1
 
 
@@ -88,6 +90,8 @@ def _read_csv(path: Path, head: bytes, is_header: Callable[[list[str]], bool]) -
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
     rows = [(reader.line_num, fields) for fields in reader if any(field.strip() for field in fields)]
     columns = headers[delimiter]
+    if not is_header(columns):  # the caller's error is of the columns
+        return RawTable(path, columns, [], "line")
     sound = [_fit_fields(path, line, fields, columns, delimiter) for line, fields in rows[1:]]
     return RawTable(path, columns, sound, "line")
 
@@ -102,10 +106,14 @@ def _fit_fields(path: Path, line: int, fields: list[str], columns: list[str], de
     beyond = fields[len(columns) :]
     if len(fields) < len(columns) or any(field.strip() for field in beyond):
         shown = delimiter.replace("\t", "a tab")
+        advice = (
+            f'Put quotes around a field that holds {shown}, as in "sea{delimiter}sand", or write spaces between tags.'
+        )
+        if len(fields) < len(columns):
+            advice = f"Write a field for each column, with {shown} between them; a field may be empty."
         raise ArchiveError(
             f"{path}, line {line}: expected {len(columns)} fields, as the first line has ({', '.join(columns)});"
-            f' received {len(fields)}. Put quotes around a field that holds {shown}, as in "sea{delimiter}sand", or'
-            " separate the tags by spaces."
+            f" received {len(fields)}. {advice}"
         )
     return line, fields[: len(columns)]
 
@@ -121,7 +129,8 @@ def _decode(path: Path, data: bytes) -> str:
         encoding = "UTF-16BE" if data[:1] == b"\0" else "UTF-16LE"
     if encoding is None:
         try:
-            return data.decode("utf-8-sig")
+            text = data.decode("utf-8").lstrip("\ufeff")
+            return _EXCEL_DELIMITER.sub("", text)
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             is_windows = any(byte in _WINDOWS_1252 for byte in data)

@@ -34,6 +34,21 @@ def count_tags(rows: Iterable[tuple[str, Iterable[str]]]) -> dict[str, Use]:
     return uses
 
 
+def check_absent(rows: Iterable[tuple[str, Iterable[str]]], where: str) -> None:
+    """Raise `ArchiveError` where a tag is what tools write for an absent value.
+
+    Args:
+        rows: (place, tags) of each row.
+        where: file and column, for errors.
+    """
+    for tag, use in count_tags(rows).items():
+        if tag.casefold() in _ABSENT:
+            raise ArchiveError(
+                f"{where}, {use.first}: '{tag}' is a class of this name, or says that there is no"
+                " tag. If there is none, leave the cell empty; if it is a class, give it another name."
+            )
+
+
 def check_tags(uses: Mapping[str, Use], where: str) -> None:
     """Raise `ArchiveError` for a tag that is no name, or two that differ in case, blanks or outer punctuation alone.
 
@@ -41,12 +56,8 @@ def check_tags(uses: Mapping[str, Use], where: str) -> None:
         uses: of every tag.
         where: file and column, for errors.
     """
+    check_absent(((use.first, [tag]) for tag, use in uses.items()), where)
     for tag, use in uses.items():
-        if tag.casefold() in _ABSENT:
-            raise ArchiveError(
-                f"{where}, {use.first}: '{tag}' is a class of this name ({use.count} images), or says that there is no"
-                " tag. If there is none, leave the cell empty; if it is a class, give it another name."
-            )
         if _WHOLE_FLOAT.fullmatch(tag):
             raise ArchiveError(
                 f"{where}, {use.first}: '{tag}' is class '{tag[:-2]}' as a number with a fraction (pandas writes so"

@@ -10,7 +10,7 @@ import ast
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from landscribe.core.errors import ArchiveError
@@ -18,7 +18,9 @@ from landscribe.core.errors import ArchiveError
 SEPARATORS = (" ", ",", ";", "|")
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 _QUOTED = re.compile(r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\s*(?:,|(?=['"\s])|$)""")
-_UNUSUAL = re.compile(r"[/+&\\~#:\n\t]|\b(?:and|or)\b", re.IGNORECASE)
+_QUOTES = "'\"`"
+_UNUSUAL = re.compile(r"[/+&\\~#:\n\t\u3001\uff0c\uff1b]|\b(?:and|or)\b", re.IGNORECASE)
+_JOINT = re.compile(r"[\W_]+")
 _PROSE_COMMA = re.compile(r",(?= \S)")
 _OUTER = ",;|'\"`[]{}<>"  # what no name begins or ends with: left over from another separator
 
@@ -106,6 +108,11 @@ def _find_mark(cells: Sequence[str], where: str) -> str | None:
     Raises:
         ArchiveError: no reading is certain.
     """
+    if quoted := next((cell for cell in cells if cell[0] in _QUOTES or cell[-1] in _QUOTES), None):
+        raise ArchiveError(
+            f"{where}: {quoted} may be a name with quotes, or quotes around names. Take the quotes out of the table, or"
+            " put the tags of an image in brackets, as in ['water', 'forest']."
+        )
     present = [mark for mark in SEPARATORS[1:] if any(mark in cell for cell in cells)]
     if "," in present and len(present) == 2 and not any("," in _PROSE_COMMA.sub("", cell) for cell in cells):
         present.remove(",")  # as in "Transitional woodland, shrub;Pastures": part of a name
@@ -114,8 +121,7 @@ def _find_mark(cells: Sequence[str], where: str) -> str | None:
     mark = present[0] if present else " " if any(" " in cell for cell in cells) else None
     if mark in (" ", None):
         _check_usual(cells, mark, where)
-    if mark is not None:
-        _check_certain(cells, mark, where)
+    _check_certain(cells, mark, where)
     return mark
 
 
@@ -132,23 +138,34 @@ def _check_usual(cells: Sequence[str], mark: str | None, where: str) -> None:
             )
 
 
-def _check_certain(cells: Sequence[str], mark: str, where: str) -> None:
+def _check_certain(cells: Sequence[str], mark: str | None, where: str) -> None:
     """Raise `ArchiveError` unless the tags are combined as tags are, not as words of a name."""
-    splits = list(dict.fromkeys(Separator(mark).split(cell) for cell in cells))
-    if mark == " ":
-        if any("_" in cell for cell in cells):  # names that want a space are written so
-            return
-        if not _are_combined(splits):
-            raise _make_error(where, next(cell for cell in cells if " " in cell), [" "])
-        return
+    splits = {cell: Separator(mark).split(cell) for cell in cells}
+    _check_whole(splits.values(), mark or ";", where)
+    # Names that want a space have `_` in its place: then no space is part of a name.
+    if (
+        mark == " "
+        and not any("_" in cell for cell in cells)
+        and not _are_combined(list(dict.fromkeys(splits.values())))
+    ):
+        raise _make_error(where, next(cell for cell in cells if " " in cell), [" "])
+    if mark == ",":
+        for cell in _iter_paired(splits):
+            raise _make_error(where, cell, [","])
+
+
+def _check_whole(splits: Iterable[Tags], mark: str, where: str) -> None:
+    """Raise `ArchiveError` for a tag whose words are tags too: two separators in one column, perhaps."""
     tags = {tag for split in splits for tag in split}
     for tag in sorted(tags):
-        # "grass water" where "grass" and "water" are tags too: two separators in one column?
-        if any(len(words) > 1 and tags.issuperset(words) for words in (tag.split(), tag.split(", "))):
-            raise _make_error(where, next(cell for cell in cells if tag in " ".join(cell.split())), [mark, " "])
-    if mark == ",":
-        for cell in _iter_paired(cells):
-            raise _make_error(where, cell, [","])
+        words = _JOINT.split(tag)
+        if len(words) > 1 and tags.issuperset(words):
+            joint = _JOINT.findall(tag)[0]
+            raise ArchiveError(
+                f"{where}: '{tag}' is one tag, or {' and '.join(map(repr, words))} are, which are found alone too."
+                f" If it is one, set archive.tag_separator: '{mark}'; if not, write '{mark}' in the place of '{joint}'"
+                " in the table."
+            )
 
 
 def _are_combined(splits: Sequence[Tags]) -> bool:
@@ -176,9 +193,8 @@ def _are_combined(splits: Sequence[Tags]) -> bool:
     return varied and 2 * len(supported) >= len(many)
 
 
-def _iter_paired(cells: Sequence[str]) -> Iterable[str]:
+def _iter_paired(splits: Mapping[str, Tags]) -> Iterable[str]:
     """Yield cells with two neighbours, one of several words, that are never met apart: a name with a comma, perhaps."""
-    splits = {cell: Separator(",").split(cell) for cell in cells}
     cells_of: dict[str, set[Tags]] = defaultdict(set)
     for split in splits.values():
         for tag in split:
@@ -193,7 +209,7 @@ def _make_error(where: str, cell: str, marks: Sequence[str]) -> ArchiveError:
     names = " and ".join(f"'{mark}'" for mark in marks)
     return ArchiveError(
         f"{where}: whether {names} separates the tags cannot be known: '{cell}' may be {show_readings(cell)}. Name the"
-        " separator in archive.tag_separator."
+        " separator in archive.tag_separator, and write no other in the table."
     )
 
 

@@ -1,5 +1,6 @@
 """Tags of images, from a table in any usual form: a column of tags, or a column per class with 0 and 1."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from landscribe.archive.table_file import RawTable, read_table
-from landscribe.archive.tag_names import check_tags, count_tags
+from landscribe.archive.tag_names import check_absent, check_tags, count_tags
 from landscribe.archive.tag_separator import Separator, Tags, find_separator
 from landscribe.core.errors import ArchiveError, did_you_mean
 
@@ -17,8 +18,11 @@ _IMAGE_COLUMNS = {"image_name", "filename", "file_name", "file", "filepath", "fi
 _TAGS_COLUMNS = {"tags", "tag", "labels", "label", "classes", "class", "class_name", "classname", "class_names",
                  "category", "categories"}  # fmt: skip
 # Beside the classes of a table with a column per class; "" and the last two are how pandas writes a nameless index.
-_FACT_COLUMNS = {"id", "index", "split", "subset", "set", "fold", "width", "height", "lat", "lon", "latitude",
-                 "longitude", "epsg", "crs", "date", "country", "", "unnamed:_0", "__index_level_0__"}  # fmt: skip
+_FACT_COLUMNS = {"id", "index", "split", "subset", "set", "fold", "is_train", "is_val", "is_valid", "is_test", "width",
+                 "height", "lat", "lon", "latitude", "longitude", "epsg", "crs", "date", "country", "", "unnamed:_0",
+                 "__index_level_0__"}  # fmt: skip
+_BLANKS = re.compile(r"[^\S\t\n\r]+")
+_NO_WIDTH = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 
@@ -76,12 +80,12 @@ def read_tag_table(path: Path, form: TableForm) -> tuple[list[TagRow], str]:
 def _find(columns: Sequence[str], named: str | None, usual: set[str]) -> list[int]:
     """Return the places of the columns of one meaning: the named one, or those of a usual name."""
     if named is not None:
-        return [place for place, name in enumerate(columns) if name == named.strip()]
+        return [place for place, name in enumerate(columns) if _tidy(name) == _tidy(named)]
     return [place for place, name in enumerate(columns) if _simplify(name) in usual]
 
 
 def _simplify(name: str) -> str:
-    return name.casefold().replace(" ", "_").replace("-", "_")
+    return _tidy(name).casefold().replace(" ", "_").replace("-", "_")
 
 
 def _find_image_column(raw: RawTable, form: TableForm) -> int:
@@ -145,6 +149,7 @@ def _read_tags(raw: RawTable, column: int, named: str | None) -> tuple[list[Tags
                 " Write names of classes, or name another column in archive.tags_column."
             )
         texts.append(text)
+    check_absent(((f"{raw.unit} {row[0]}", [text]) for row, text in zip(raw.rows, texts, strict=True)), where)
     separator = Separator(named) if named else find_separator(texts, where)
     try:
         split = {text: separator.split(text) for text in set(texts)}
@@ -166,12 +171,17 @@ def _to_text(cell: Any) -> str | None:
     if cell is None:
         return ""
     if isinstance(cell, str) or (isinstance(cell, int) and not isinstance(cell, bool)):
-        return unicodedata.normalize("NFC", str(cell)).strip()
+        return _normalise(str(cell)).strip()
     return None
 
 
 def _tidy(text: str) -> str:
-    return unicodedata.normalize("NFC", " ".join(text.split()))
+    return " ".join(_normalise(text).split())
+
+
+def _normalise(text: str) -> str:
+    """Return text composed (NFC), each blank a space, without marks of no width; tabs and ends of lines stay."""
+    return _BLANKS.sub(" ", _NO_WIDTH.sub("", unicodedata.normalize("NFC", text)))
 
 
 def _read_flags(raw: RawTable, image: int) -> tuple[list[Tags], str]:
@@ -200,7 +210,8 @@ def _read_flags(raw: RawTable, image: int) -> tuple[list[Tags], str]:
             raise ArchiveError(
                 f"{raw.path}, {raw.unit} {number}, column {raw.columns[place]}: expected 0 or 1 (or true, false), as in"
                 f" a column per class; received '{values[place]}'. If the column holds the tags, set"
-                f" archive.tags_column: {raw.columns[place]}; if it is no class, take it out of the table."
+                f" archive.tags_column: {raw.columns[place]}; if it is no class, take it out of the table; else"
+                " write 0 or 1 in every row."
             )
         cells.append(tuple(name for name, flag in zip(names, flags, strict=True) if flag))
     return cells, _describe_flags(names, [raw.columns[place] for place in others if place not in places])
