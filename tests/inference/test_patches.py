@@ -1,6 +1,7 @@
 """From a path to a table: every readable patch once, by name; what cannot be read is said and left out."""
 
 import logging
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -453,3 +454,34 @@ def test_another_suffix_is_refused(table: pd.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(LandscribeError, match=r"ends in \.csv or \.parquet"):
         write_predictions(table, tmp_path / "labels.xlsx")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_folder_above_the_patches_is_answered_with_the_one_meant(demo_root: Path, tmp_path: Path) -> None:
+    served = FakeServed("B02", "VV")
+    write_v2_archive(demo_root, tmp_path / "v2")
+    for path in (demo_root, demo_root.parent, tmp_path / "v2"):
+        with pytest.raises(ArchiveError) as caught:
+            predict_path(path, served, None)
+        found = re.search(r"Name (\S+), and with --s1-root (\S+) where", str(caught.value))
+        assert found
+        assert len(predict_path(Path(found[1]), served, Path(found[2]))) > 50
+
+
+def test_images_are_found_in_sub_folders_and_keep_their_names(tmp_path: Path) -> None:
+    root = tmp_path / "images"
+    for name in ("forest/f1.png", "forest/f2.png", "water/w1.png", "w3.png"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        draw_image(root / name, 40)
+    served = FakeServed("R", "G", "B")
+    assert sorted(predict_path(root, served, None)["patch_id"]) == ["f1", "f2", "w1", "w3"]
+    draw_image(root / "water/f1.png", 50)
+    table = predict_path(root, served, None).set_index("patch_id")[CLASSES[0]]
+    assert table.to_dict() == {"forest/f1": 40, "forest/f2": 40, "water/f1": 50, "water/w1": 40, "w3": 40}
+    draw_image(root / "water/f1.jpg", 50)
+    with pytest.raises(ArchiveError, match=r"water/f1\.jpg and water/f1\.png share one name; keep one"):
+        predict_path(root, served, None)
+
+
+def test_bands_are_no_images(demo_root: Path) -> None:
+    with pytest.raises(ArchiveError, match="holds patches of BigEarthNet; this model takes R, G, B of images"):
+        predict_path(demo_root, FakeServed("R", "G", "B", dtype="uint16"), None)

@@ -79,12 +79,14 @@ class Listing:
         quarantined: bad patches; they count towards `max_bad_fraction`.
         excluded: valid patches left out by a rule.
         quirks: name of a tolerated quirk -> how often it occurs (docs/archive_quirks.md).
+        labels_from: in words, how the labels were read where that had to be found; else empty.
     """
 
     patches: pa.Table
     quarantined: list[LeftOut] = field(default_factory=list)
     excluded: list[LeftOut] = field(default_factory=list)
     quirks: Counter[str] = field(default_factory=Counter)
+    labels_from: str = ""
 
 
 class Archive(Protocol):

@@ -16,8 +16,9 @@ import pandas as pd
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1, read_twin_names
 from landscribe.archive.bigearthnet_v2 import read_twin_paths
 from landscribe.archive.image import PLANET_BAND_ORDER, inspect_image, read_image
-from landscribe.archive.tagged_images import list_images
-from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band, check_bands, hint_at_reflectance
+from landscribe.archive.image_files import cut_suffix, find_images, make_patch_ids
+from landscribe.archive.wrong_folder import check_unpacked, find_below, find_folders, holds, suggest_folder, tell_kind
+from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band, check_bands
 from landscribe.core.errors import ArchiveError, LandscribeError, PatchError
 from landscribe.core.files import replacing
 from landscribe.core.patch import S1_SCENE, V2_GRANULE, V2_S2_NAME, is_s1_name, is_s2_name
@@ -57,11 +58,13 @@ def check_inputs(path: Path, s1_root: Path | None, band_order: Sequence[str] | N
         raise ArchiveError(f"--s1-root {s1_root}: expected a folder of Sentinel-1 patches; there is none.")
     if not path.exists():
         raise ArchiveError(f"{path} does not exist; expected a patch folder, an image or a folder of them.")
+    check_unpacked(path, "the path", _is_part)
     if path.is_dir():
         try:
-            list_images(path)
-        except ArchiveError:
             _list_folders(path)
+        except ArchiveError:
+            if _find_patches(path) or not _has_images(path):
+                raise
 
 
 def predict_path(
@@ -199,10 +202,7 @@ def _choose_bands(
 
 
 def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Sequence[str] | None) -> Opened:
-    files: dict[str, Path] = {}
-    for file in [path] if path.is_file() else list_images(path)[0]:
-        if (other := files.setdefault(file.stem, file)) != file:
-            raise ArchiveError(f"{path}: {other.name} and {file.name} share one name; keep one.")
+    files = _find_images(path, dtypes)
     order = band_order or PLANET_BAND_ORDER
     unsaid = {quirk for quirk in _ASSUMED_ORDERS if not band_order or quirk != "band-order-from-params"}
 
@@ -223,6 +223,37 @@ def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Se
         return values
 
     return files, read
+
+
+def _find_images(path: Path, names: Iterable[str]) -> dict[str, Path]:
+    """Return patch_id -> file: `path` itself, or every image below it, under the names that an archive gives them."""
+    if path.is_file():
+        return {path.stem: path}
+    if found := _find_patches(path):
+        raise ArchiveError(
+            f"{found[0]} holds patches of BigEarthNet; this model takes {', '.join(names)} of images: name a folder of"
+            " images, or a model of Sentinel bands with --model."
+        )
+    by_key: dict[str, str] = {}
+    for image in find_images(path)[0]:
+        if (other := by_key.setdefault(cut_suffix(image), image)) != image:
+            raise ArchiveError(f"{path}: {other} and {image} share one name; keep one.")
+    return {patch_id: path / by_key[key] for key, patch_id in make_patch_ids(by_key).items()}
+
+
+def _find_patches(path: Path) -> list[Path]:
+    """Return the folders that hold patches of BigEarthNet, `path` and those below it, or its parent where it is one."""
+    path = path.resolve()
+    if _is_part(path.name):
+        return [path.parent]
+    return [path] if holds(path, _is_part) else find_below(path, _is_part)
+
+
+def _has_images(path: Path) -> bool:
+    try:
+        return bool(find_images(path))
+    except ArchiveError:
+        return False
 
 
 def _open_patches(path: Path, found: Mapping[str, Path], bands: Sequence[Band], s1_root: Path | None) -> Opened:
@@ -278,8 +309,26 @@ def _list_folders(path: Path) -> tuple[dict[str, Path], int]:
     if not folders:
         raise ArchiveError(
             f"{path}: expected images, <patch>/<patch>_<band>.tif or {path.name}_<band>.tif; found none of them."
+            f"{_suggest_path(path)}"
         )
     return {folder.name: folder for folder in folders}, len(found) - len(folders)
+
+
+def _suggest_path(path: Path) -> str:
+    """Return a sentence that names the folder of patches meant, and that of their twins; an empty one without any."""
+    found = find_folders(path, _is_part)
+    folder = {kind: next((one for one in found if tell_kind(one) == kind), None) for kind in ("S2", "S1")}
+    s2, s1 = folder["S2"], folder["S1"]
+    if s2 and s1:
+        return f" Name {s2}, and with --s1-root {s1} where the model takes Sentinel-1."
+    if s2 or s1:
+        return f" Name {s2 or s1}."
+    return suggest_folder(path, "the path", _is_part, "S2")
+
+
+def _is_part(name: str) -> bool:
+    """Return whether a folder of this name is a patch, or holds those of one tile or scene."""
+    return _is_patch_name(name) or re.fullmatch(f"{V2_GRANULE}|{S1_SCENE}", name) is not None
 
 
 def _is_patch_name(name: str) -> bool:
