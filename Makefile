@@ -6,12 +6,16 @@ PYTHON ?= python3
 PORT ?= 5000
 LOCK := $(if $(GPU),gpu,cpu)
 READY := .venv/$(LOCK).ready
+# An environment names its folder in its scripts and in the editable install: one that came along with a copied or renamed
+# checkout runs the original's code, or nothing. "moved": it was made elsewhere, or its Python is gone.
+MOVED := $(shell test -z "$$(ls .venv/*.ready .venv/made_in 2>/dev/null)" || \
+	{ test "$$(cat .venv/made_in 2>/dev/null)" = "$$(pwd -P)" && test -x .venv/bin/python; } || echo moved)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RECIPE SET STAGE
 # Where it is set no byte-code is kept, and TensorFlow takes 10 s to import instead of 3.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: repro test check drill bench format ui dashboard lock clean env
+.PHONY: repro test check drill bench format ui dashboard lock clean env moved
 .DEFAULT_GOAL := repro
 
 repro: $(READY)
@@ -61,7 +65,11 @@ lock:
 
 env: $(READY)
 
-$(READY): requirements/$(LOCK).txt pyproject.toml
+$(READY): requirements/$(LOCK).txt pyproject.toml $(MOVED)
+	@test -w . || { echo "error: $(CURDIR) is read-only: expected an environment that was made in this folder; copy the" \
+		"checkout, with cp -a, and run make in the copy" >&2; exit 1; }
+	@test -z "$(MOVED)" || { echo "The environment in .venv was made in another folder or for another Python" \
+		"($$(cat .venv/made_in 2>/dev/null || echo unknown)); it is made again"; rm -rf .venv; }
 	@$(PYTHON) -c "import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
 		'expected Python 3.11 to 3.13; received %d.%d. Name one: make PYTHON=python3.12 ...' % sys.version_info[:2])"
 	rm -f .venv/*.ready
@@ -76,6 +84,8 @@ $(READY): requirements/$(LOCK).txt pyproject.toml
 		.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && \
 		{ .venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null || true; }; \
 	fi
+	@pwd -P >.venv/made_in
+	@.venv/bin/python -m landscribe.tracking.relocation
 	@touch $@
 
 # What the stages wrote (the next run restores it from the cache) and what tools cached. Archives, runs, registry and

@@ -6,6 +6,7 @@ Every argument may be empty, which means unset.
 """
 
 import argparse
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +14,14 @@ from typing import Any
 
 from landscribe.cli.overlay import write_merged
 from landscribe.conversion.journal import remove_journals
-from landscribe.core.files import read_json
+from landscribe.core.errors import LandscribeError
+from landscribe.core.files import can_write, explain_read_only, read_json
 from landscribe.core.params import find_scratch
 from landscribe.runtime.entry import run_or_exit
+from landscribe.runtime.progress import make_logger
 from landscribe.training.state import remove_states
 
+_DVC = Path(sys.executable).with_name("dvc")
 METRICS = Path("metrics/test.json")
 RUN = Path("reports/train/run.json")
 SEARCH = Path("reports/search")
@@ -42,6 +46,7 @@ def main() -> int:
     parser.add_argument("--set", default="", dest="assignments", help="section.key=value words, split at spaces")
     parser.add_argument("--stage", default="", help="stop after this stage")
     arguments = parser.parse_args()
+    _prepare_checkout(Path.cwd())
     write_merged(Path(arguments.recipe) if arguments.recipe else None, arguments.assignments)
     status = _dvc("repro", *([arguments.stage] if arguments.stage else []))
     if status:
@@ -54,8 +59,29 @@ def main() -> int:
     return _ensure_registered() or _show()
 
 
+def _prepare_checkout(root: Path) -> None:
+    """Tell DVC of a checkout without git, where it would not begin; refuse one that cannot be written to.
+
+    Raises:
+        LandscribeError: it is read-only.
+    """
+    if not can_write(root):
+        raise LandscribeError(explain_read_only(root))
+    settings = root / ".dvc/config.local"
+    is_told = settings.is_file() and "no_scm" in settings.read_text(encoding="utf-8")
+    if is_told or any((folder / ".git").exists() for folder in (root, *root.parents)):
+        return
+    _dvc("config", "--local", "core.no_scm", "true")
+    undo = shlex.join([str(_DVC), "config", "--local", "--unset", "core.no_scm"])
+    make_logger("repro").warning(
+        "%s is no git repository: DVC works without one from now on (core.no_scm); after git init, undo it: %s",
+        root,
+        undo,
+    )
+
+
 def _dvc(*words: str) -> int:
-    return subprocess.run([str(Path(sys.executable).with_name("dvc")), *words], check=False).returncode
+    return subprocess.run([str(_DVC), *words], check=False).returncode
 
 
 def _ensure_registered() -> int:

@@ -1,7 +1,9 @@
 """Model versions: one for each distinct model, the newest trained one under the alias `challenger`."""
 
+import atexit
 import contextlib
 import importlib.metadata
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +28,7 @@ from landscribe.registry.versions import write_test_scores
 from landscribe.runtime.progress import make_logger
 from landscribe.tracking.outage import patiently
 from landscribe.tracking.registered import CHALLENGER, DIGEST_TAG, read_alias
-from landscribe.tracking.store import open_store
+from landscribe.tracking.store import open_store, open_store_to_read
 
 METRIC_TAG, TEST_TAG = "test_macro_ap", "test_digest"
 _SERVED_MODEL = Path(__file__).with_name("served_model.py")
@@ -138,9 +140,12 @@ def load_served(uri: str) -> Any:
     Raises:
         RegistryError: there is no such model.
     """
-    open_store()
+    open_store_to_read()
+    # A copy: MLflow writes a file beside the model that it loads, and a store may be read-only.
+    folder = tempfile.mkdtemp(prefix="landscribe-model-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
-        return mlflow.pyfunc.load_model(uri)
+        return mlflow.pyfunc.load_model(uri, dst_path=folder)
     except (MlflowException, OSError, ValueError, ImportError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RegistryError(
