@@ -196,9 +196,9 @@ class Study:
         if not scored:
             rates = self.config.learning_rate
             raise SearchError(
-                f"none of the {len(answered)} trials gave a model: expected one whose loss stays finite; received"
-                " trials that diverged or were pruned. Lower search.learning_rate in params.yaml, now"
-                f" {{low: {rates.low:g}, high: {rates.high:g}}}, and run the same command again."
+                f"no trial is the best: all {len(answered)} diverged (their scores are no numbers) or were pruned."
+                f" Lower search.learning_rate in params.yaml, now {{low: {rates.low:g}, high: {rates.high:g}}}, and run"
+                " the same command again."
             )
         return max(scored, key=lambda trial: (trial.value or 0.0, -trial.number))
 
