@@ -88,8 +88,9 @@ $(READY): requirements/$(LOCK).txt pyproject.toml $(MOVED)
 	@.venv/bin/python -m landscribe.tracking.relocation
 	@touch $@
 
-# What the stages wrote (the next run restores it from the cache) and what tools cached. Archives, runs, registry and
-# .venv stay.
+# What the stages wrote (the next run restores it from the cache) and what tools cached. Archives, runs, the registry,
+# the studies of the search, entries that have not reached MLflow yet and .venv stay.
 clean:
-	rm -rf data/*.json data/*.parquet data/records search models scores reports metrics .landscribe dvc_plots
+	rm -rf data/*.json data/*.parquet data/code data/records search models scores reports metrics dvc_plots
+	rm -rf $(filter-out .landscribe/search .landscribe/outbox,$(wildcard .landscribe/*))
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.* htmlcov

@@ -187,7 +187,7 @@ def test_nothing_readable_is_an_error(few: Path, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="none of the 3 patches could be read"):
         predict_path(few, FakeServed("B02"), None)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ArchiveError, match="found neither"):
+    with pytest.raises(ArchiveError, match="found none of them"):
         predict_path(tmp_path / "empty", FakeServed("B02"), None)
     with pytest.raises(ArchiveError, match=r"expected \.jpg"):
         predict_path(tmp_path / "empty", FakeServed("R", "G", "B"), None)

@@ -177,7 +177,7 @@ def test_the_signature_names_bands_and_classes_in_order() -> None:
 @pytest.mark.parametrize(
     "uri", ["models:/never@champion", "models:/never/1", "models:/never", "no/such/folder", "runs:/0/model", "models:/"]
 )
-def test_a_model_that_is_not_there_is_one_sentence(store: Path, uri: str) -> None:
+def test_a_model_that_is_not_there_is_one_sentence(run_id: str, uri: str) -> None:
     with pytest.raises(
         RegistryError, match=r"cannot be loaded: .*Expected e\.g\. models:/landscribe@champion"
     ) as caught:

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from landscribe.core.bands import IMAGE_BANDS, check_bands
-from landscribe.core.params import Section, find_repository
+from landscribe.core.params import Section, resolve_path
 
 Layout = Literal["demo", "bigearthnet-v1", "bigearthnet-v2", "bigearthnet-tfrecord", "tagged-images"]
 FLAGS = ("snow", "cloud")  # words of archive.exclude: the archive's own flags, not lists
@@ -29,7 +29,7 @@ _ALLOWED = {
 
 
 class ArchiveConfig(Section):
-    """Section `archive`; relative paths start from the repository."""
+    """Section `archive`; relative paths start from the repository, `~` is the home folder."""
 
     layout: Layout
     root: str | None
@@ -63,28 +63,28 @@ class ArchiveConfig(Section):
     @property
     def root_path(self) -> Path | None:
         """The folder of the Sentinel-2 patches or images, absolute; None for Sentinel-1 alone."""
-        return _resolve(self.root)
+        return resolve_path(self.root) if self.root else None
 
     @property
     def s1_root_path(self) -> Path | None:
         """The folder of the Sentinel-1 patches, absolute."""
-        return _resolve(self.s1_root)
+        return resolve_path(self.s1_root) if self.s1_root else None
 
     @property
     def maps_root_path(self) -> Path | None:
         """The folder of the reference maps, absolute."""
-        return _resolve(self.maps_root)
+        return resolve_path(self.maps_root) if self.maps_root else None
 
     @property
     def label_paths(self) -> list[Path]:
         """The files of labels, absolute."""
         names = [self.labels_file] if isinstance(self.labels_file, str) else self.labels_file or []
-        return [find_repository() / name for name in names]
+        return [resolve_path(name) for name in names]
 
     @property
     def exclude_paths(self) -> list[Path]:
         """The lists of patch names to leave out, absolute."""
-        return [find_repository() / name for name in self.exclude if name not in FLAGS]
+        return [resolve_path(name) for name in self.exclude if name not in FLAGS]
 
     @property
     def exclude_flags(self) -> list[str]:
@@ -94,7 +94,7 @@ class ArchiveConfig(Section):
     @property
     def extra_files(self) -> list[Path]:
         """Every file beside the archive that this section names, absolute: their content counts too."""
-        mapping = find_repository() / self.nomenclature
+        mapping = resolve_path(self.nomenclature)
         return [*self.label_paths, *self.exclude_paths, *([mapping] if mapping.is_file() else [])]
 
 
@@ -102,7 +102,3 @@ _WHAT = {
     "root": "name the folder of the patches or images",
     "labels_file": "name metadata.parquet (bigearthnet-v2) or a CSV with the columns image_name,tags (tagged-images)",
 }
-
-
-def _resolve(name: str | None) -> Path | None:
-    return find_repository() / name if name else None

@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from landscribe.cli.overlay import write_merged
+from landscribe.cli.overlay import drop_unset, write_merged
 from landscribe.conversion.journal import remove_journals
 from landscribe.core.errors import LandscribeError
 from landscribe.core.files import can_write, explain_read_only, read_json
-from landscribe.core.params import find_scratch
+from landscribe.core.params import expand_path, find_scratch
 from landscribe.runtime.entry import run_or_exit
 from landscribe.runtime.progress import make_logger
 from landscribe.training.state import remove_states
@@ -43,11 +43,13 @@ def main() -> int:
     """Run the pipeline; return the exit status: 0 done, 1 a stage failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="", help="an overlay of params.yaml")
-    parser.add_argument("--set", default="", dest="assignments", help="section.key=value words, split at spaces")
+    parser.add_argument("--set", default="", dest="assignments", help="words section.key=value, values in YAML")
+    parser.add_argument("--set-given", default="", dest="given", help="the same; words without a value are left out")
     parser.add_argument("--stage", default="", help="stop after this stage")
     arguments = parser.parse_args()
     _prepare_checkout(Path.cwd())
-    write_merged(Path(arguments.recipe) if arguments.recipe else None, arguments.assignments)
+    recipe = expand_path(arguments.recipe) if arguments.recipe else None
+    write_merged(recipe, f"{drop_unset(arguments.given)} {arguments.assignments}")
     status = _dvc("repro", *([arguments.stage] if arguments.stage else []))
     if status:
         return 1  # DVC says 255
@@ -87,11 +89,13 @@ def _dvc(*words: str) -> int:
 def _ensure_registered() -> int:
     """Register again when the store has lost, or never had, the version or the runs that DVC believes done."""
     from landscribe.registry.registration import is_registered
+    from landscribe.tracking.answering import expect_answer
     from landscribe.tracking.runs import find_run, read_run_record
     from landscribe.tracking.studies import is_whole
 
-    if is_registered(read_json(REGISTRATION)) and find_run(read_run_record(RUN)["run_id"]) and is_whole(SEARCH):
-        return 0
+    with expect_answer("it is not known whether the MLflow store holds the model and its runs"):
+        if is_registered(read_json(REGISTRATION)) and find_run(read_run_record(RUN)["run_id"]) and is_whole(SEARCH):
+            return 0
     return _dvc("repro", "--quiet", "--force", "--single-item", "register")
 
 

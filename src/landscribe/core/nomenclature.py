@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from landscribe.core.errors import NomenclatureError, did_you_mean
 from landscribe.core.files import write_json
+from landscribe.core.params import expand_path
 
 # CORINE Land Cover level 3 class -> code; 335 (glaciers and perpetual snow) does not occur in BigEarthNet.
 CLC_CODES: dict[str, int] = {
@@ -203,7 +204,7 @@ def make_nomenclature(name: str, labels_found: Iterable[str], repository: Path) 
     if name == "discovered":
         classes = tuple(sorted(set(labels_found)))
         return _check_names(Nomenclature("discovered", classes, {label: label for label in classes}))
-    return _check_names(_read_mapping(repository / name, name))
+    return _check_names(_read_mapping(repository / expand_path(name), name))
 
 
 _DROPPED = (None, "~")  # keys of a mapping file: YAML's null, and the same in JSON

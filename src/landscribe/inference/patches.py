@@ -4,6 +4,7 @@ The served model says which bands it takes, by name; they are read as the archiv
 and dtype, and the model does the rest.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from landscribe.archive.bigearthnet_v1 import BigEarthNetV1, read_twin_names
 from landscribe.archive.bigearthnet_v2 import read_twin_paths
 from landscribe.archive.image import PLANET_BAND_ORDER, inspect_image, read_image
 from landscribe.archive.tagged_images import list_images
-from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band
+from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band, check_bands
 from landscribe.core.errors import ArchiveError, LandscribeError, PatchError
 from landscribe.core.files import replacing
 from landscribe.core.patch import S1_SCENE, V2_GRANULE, V2_S2_NAME, is_s1_name, is_s2_name
@@ -33,9 +34,33 @@ Opened = tuple[Mapping[str, Path], Callable[[Path], dict[str, np.ndarray]]]
 
 
 def check_out_path(path: Path) -> None:
-    """Raise `LandscribeError` unless the file's suffix is one that can be written."""
+    """Raise `LandscribeError` unless the file's suffix is one that can be written, and its folder can be written to."""
     if path.suffix not in _WRITERS:
         raise LandscribeError(f"--out {path}: expected a file that ends in .csv or .parquet.")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        what = f"{path} is a folder" if path.is_dir() else f"{folder} is not one"
+        raise LandscribeError(f"--out {path}: expected a file in a folder that can be written to; {what}.")
+
+
+def check_inputs(path: Path, s1_root: Path | None, band_order: Sequence[str] | None) -> None:
+    """Check what `predict_path` takes as far as no model is needed: no file is opened.
+
+    Raises:
+        ArchiveError: a path is absent, or nothing that looks like an image or a patch is there.
+        ParamsError: a name of `band_order` is unknown or occurs twice.
+    """
+    if band_order is not None:
+        check_bands(list(band_order), IMAGE_BANDS, "--band-order")
+    if s1_root is not None and not s1_root.is_dir():
+        raise ArchiveError(f"--s1-root {s1_root}: expected a folder of Sentinel-1 patches; there is none.")
+    if not path.exists():
+        raise ArchiveError(f"{path} does not exist; expected a patch folder, an image or a folder of them.")
+    if path.is_dir():
+        try:
+            list_images(path)
+        except ArchiveError:
+            _list_folders(path)
 
 
 def predict_path(
@@ -63,7 +88,9 @@ def predict_path(
     if set(inputs) <= set(IMAGE_BANDS):
         paths, read = _open_images(path, inputs, band_order)
     else:
-        folders = _list_folders(path)
+        folders, num_others = _list_folders(path)
+        if num_others:
+            make_logger("predict").info("%d entries of %s are no patches and are left out", num_others, path)
         names = _choose_bands(names, optional, folders, s1_root)
         paths, read = _open_patches(path, folders, [BANDS[name] for name in names], s1_root)
     tables = []
@@ -168,17 +195,18 @@ def _read_twins(names: Iterable[str], s1_root: Path | None) -> Mapping[str, str]
         raise ArchiveError(f"--s1-root {s1_root}: expected {wanted}.") from error
 
 
-def _list_folders(path: Path) -> dict[str, Path]:
-    """Return name -> patch folder: `path` itself when it holds files of bands, else those in it or one folder deeper.
+def _list_folders(path: Path) -> tuple[dict[str, Path], int]:
+    """Return name -> patch folder, and how many other things lie there.
 
-    Of tile or scene folders (v2) the inner ones count. Where some names are known as those of patches, others are
-    passed over; where none is, every folder that holds files of bands is a patch.
+    The patch is `path` itself when it holds files of bands; else the patches lie in it or one folder deeper. Of tile or
+    scene folders (v2) the inner ones count. Where some names are known as those of patches, the others are left out;
+    where none is, every folder that holds files of bands is a patch.
     """
     path = path.resolve()
     if not path.is_dir():
         raise ArchiveError(f"{path} is no folder; expected a patch folder or a folder of patch folders.")
     if _holds_bands(path):
-        return {path.name: path}
+        return {path.name: path}, 0
     outer = list(path.iterdir())
     is_nest = re.compile(f"{V2_GRANULE}|{S1_SCENE}").fullmatch
     inner = [item for folder in outer if is_nest(folder.name) and folder.is_dir() for item in folder.iterdir()]
@@ -186,12 +214,10 @@ def _list_folders(path: Path) -> dict[str, Path]:
     folders = [item for item in found if _is_patch_name(item.name) and item.is_dir()]
     folders = folders or [item for item in found if item.is_dir() and _holds_bands(item)]
     if not folders:
-        raise ArchiveError(f"{path}: expected <patch>/<patch>_<band>.tif or {path.name}_<band>.tif; found neither.")
-    if len(folders) < len(found):
-        make_logger("predict").info(
-            "passed over, as no patches: %d of %d things", len(found) - len(folders), len(found)
+        raise ArchiveError(
+            f"{path}: expected images, <patch>/<patch>_<band>.tif or {path.name}_<band>.tif; found none of them."
         )
-    return {folder.name: folder for folder in folders}
+    return {folder.name: folder for folder in folders}, len(found) - len(folders)
 
 
 def _is_patch_name(name: str) -> bool:

@@ -1,9 +1,7 @@
 """Model versions: one for each distinct model, the newest trained one under the alias `challenger`."""
 
-import atexit
 import contextlib
 import importlib.metadata
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,12 +18,12 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.types.schema import Array, DataType
 
-from landscribe.core.errors import RegistryError
 from landscribe.core.files import compute_digest, compute_file_digest, write_json
 from landscribe.models.card import ModelCard
 from landscribe.records.schema import Manifest
 from landscribe.registry.versions import write_test_scores
 from landscribe.runtime.progress import make_logger
+from landscribe.tracking.answering import expect_answer
 from landscribe.tracking.outage import patiently
 from landscribe.tracking.registered import CHALLENGER, DIGEST_TAG, read_alias
 from landscribe.tracking.store import open_store, open_store_to_read
@@ -141,17 +139,13 @@ def load_served(uri: str) -> Any:
         RegistryError: there is no such model.
     """
     open_store_to_read()
-    # A copy: MLflow writes a file beside the model that it loads, and a store may be read-only.
-    folder = tempfile.mkdtemp(prefix="landscribe-model-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    try:
+    remedy = (
+        "Expected e.g. models:/landscribe@champion (after make repro and landscribe promote), models:/landscribe/1 or a"
+        " run's model."
+    )
+    # From a copy: MLflow writes a file into the folder that it loads from, which may be that of the store.
+    with expect_answer(f"model {uri} cannot be loaded", remedy), tempfile.TemporaryDirectory() as folder:
         return mlflow.pyfunc.load_model(uri, dst_path=folder)
-    except (MlflowException, OSError, ValueError, ImportError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RegistryError(
-            f"model {uri} cannot be loaded: {reason} Expected e.g. models:/landscribe@champion (after make repro and"
-            " landscribe promote), models:/landscribe/1 or a run's model."
-        ) from error
 
 
 def make_signature(card: ModelCard) -> ModelSignature:

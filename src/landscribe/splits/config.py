@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from landscribe.core.params import Section, find_repository
+from landscribe.core.params import Section, resolve_path
 
 SPLITS = ("train", "val", "test")
 
@@ -64,12 +64,12 @@ class SplitConfig(Section):
     @property
     def official_paths(self) -> list[Path]:
         """The lists that make the split, train, val, test, absolute; none where no list does."""
-        return [find_repository() / name for name in self.files] if self.strategy == "official" else []
+        return [resolve_path(name) for name in self.files] if self.strategy == "official" else []
 
     @property
     def seen_paths(self) -> list[Path]:
         """The lists of patches that a pretrained backbone has seen, absolute."""
-        return [find_repository() / name for name in self.seen_lists]
+        return [resolve_path(name) for name in self.seen_lists]
 
     @property
     def file_paths(self) -> list[Path]:

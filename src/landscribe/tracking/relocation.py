@@ -24,7 +24,7 @@ from landscribe.runtime.progress import make_logger
 DATABASE = "mlflow.db"  # at the root of the repository
 ARTIFACTS = "mlartifacts"  # folder at the root of the repository
 BEFORE = ".before-move"  # added to the name of the database: its copy from before the move
-_SQLITE = "sqlite:///"
+SQLITE = "sqlite:///"  # begins the address of a store in a file
 _WAIT_S = 120.0  # for a database that another process writes to, as `outage.PATIENCE_S`
 # Columns of MLflow's tables that hold the location of an artifact, or text in which one stands.
 _COLUMNS = (
@@ -50,9 +50,8 @@ def main() -> None:
     root = find_repository().resolve()
     database = root / DATABASE
     try:
-        if find_old_roots(database, root):
-            with hold_lock(find_lock(), "", wait=True):
-                move_along(database, root)
+        if database.is_file():
+            prepare_to_read(database, root)
     except sqlite3.Error as error:
         make_logger("mlflow").warning("mlflow: %s cannot be used: %s", database, error)
 
@@ -64,9 +63,9 @@ def find_lock() -> Path:
 
 def find_database(uri: str) -> Path | None:
     """Return the file of an SQLite store, or None for another store."""
-    if not uri.startswith(_SQLITE):
+    if not uri.startswith(SQLITE):
         return None
-    return Path(uri.removeprefix(_SQLITE).partition("?")[0]).resolve()
+    return Path(uri.removeprefix(SQLITE).partition("?")[0]).resolve()
 
 
 def find_old_roots(database: Path, root: Path) -> set[Path]:
@@ -81,7 +80,7 @@ def find_old_roots(database: Path, root: Path) -> set[Path]:
     """
     if not database.is_file() or not database.is_relative_to(root):
         return set()
-    with closing(_connect(database)) as connection:
+    with closing(connect(database, _WAIT_S)) as connection:
         if not _has_column(connection, "experiments", "artifact_location"):
             return set()
         locations = [row[0] for row in connection.execute("SELECT artifact_location FROM experiments")]
@@ -114,6 +113,20 @@ def move_along(database: Path, root: Path) -> None:
     )  # fmt: skip
 
 
+def prepare_to_read(database: Path, root: Path) -> Path:
+    """Return the database to read a store from: moved along, or a copy of one that cannot be written to.
+
+    Raises:
+        sqlite3.Error: the file is no database, or cannot be read.
+    """
+    if not (is_writable(database) and can_write(find_lock())):
+        return copy_to_read(database, root)
+    if find_old_roots(database, root):
+        with hold_lock(find_lock(), "", wait=True):
+            move_along(database, root)
+    return database
+
+
 @functools.cache
 def copy_to_read(database: Path, root: Path) -> Path:
     """Return a temporary copy of a store that cannot be written to, its locations moved along; made once per process.
@@ -137,6 +150,18 @@ def copy_to_read(database: Path, root: Path) -> Path:
 def is_writable(database: Path) -> bool:
     """Return whether this process may write to the database, and beside it, as SQLite has to."""
     return can_write(database) and can_write(database.parent)
+
+
+def connect(database: Path, timeout_s: float = 5.0) -> sqlite3.Connection:
+    """Return a connection to a database that is there; it makes no file, and its user reads alone.
+
+    Not `mode=ro`, with which SQLite cannot take back what a killed process has left half done.
+
+    Args:
+        database: the file.
+        timeout_s: how long it is waited for another process that writes.
+    """
+    return sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True, timeout=timeout_s)
 
 
 def make_mover(old_roots: Collection[Path], root: Path) -> Callable[[str], str]:
@@ -184,7 +209,7 @@ def _rewrite(database: Path, old_roots: Collection[Path], root: Path) -> int:
     """Move the locations in a database along, in one transaction; return how many."""
     mover = make_mover(old_roots, root)
     count = 0
-    with closing(sqlite3.connect(database, timeout=_WAIT_S)) as connection, connection:
+    with closing(connect(database, _WAIT_S)) as connection, connection:
         connection.create_function("moved", 1, lambda value: mover(value) if isinstance(value, str) else value)
         connection.execute("BEGIN IMMEDIATE")
         for table, column in _COLUMNS:
@@ -195,13 +220,8 @@ def _rewrite(database: Path, old_roots: Collection[Path], root: Path) -> int:
 
 
 def _copy(database: Path, path: Path) -> None:
-    with closing(_connect(database)) as source, closing(sqlite3.connect(path)) as target:
+    with closing(connect(database, _WAIT_S)) as source, closing(sqlite3.connect(path)) as target:
         source.backup(target)
-
-
-def _connect(database: Path) -> sqlite3.Connection:
-    """Return a connection that reads alone, and makes no file."""
-    return sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=_WAIT_S)
 
 
 def _has_column(connection: sqlite3.Connection, table: str, column: str) -> bool:

@@ -7,8 +7,8 @@ import contextlib
 import logging
 import os
 import shlex
+import sqlite3
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -19,6 +19,8 @@ from landscribe.core.files import can_write, explain_read_only
 from landscribe.core.params import find_repository
 from landscribe.runtime.lock import hold_lock
 from landscribe.tracking import outage, relocation
+from landscribe.tracking.answering import expect_answer
+from landscribe.tracking.relocation import SQLITE
 
 EXPERIMENT = "landscribe"
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # the pages of runs, not those of traces, come first
@@ -43,47 +45,55 @@ def open_store() -> str:
         StoreDownError: the store does not answer for two minutes.
         RegistryError: it cannot be used or written to, does not let this user in, or its experiment was deleted.
     """
-    uri, root = _begin(), find_repository().resolve()
+    uri, root = _point_at_store(), find_repository().resolve()
     database = relocation.find_database(uri)
     _check_writable(database, root)
-    with _explaining(), hold_lock(relocation.find_lock(), "", wait=True):
-        if database:
-            relocation.move_along(database, root)
-        return outage.patiently(_open_experiment, uri)
+    with _expect_store():
+        _check_file(uri)
+        with hold_lock(relocation.find_lock(), "", wait=True):
+            if database:
+                relocation.move_along(database, root)
+            return outage.patiently(_open_experiment, uri)
 
 
 def open_store_to_read() -> None:
-    """Point MLflow at the store for a reader: no lock is taken, nothing is made, no experiment is needed.
+    """Point MLflow at a store that is there, for whoever only reads: no lock is taken, nothing is made or written.
 
-    A store that was copied, renamed or mounted with its checkout is moved along; one that cannot be written to is read
-    from a temporary copy.
+    But for one that was copied, renamed or mounted with its checkout: it is moved along. One that cannot be written to
+    is read from a temporary copy.
 
     Raises:
         StoreDownError: the store does not answer for two minutes.
-        RegistryError: there is none yet, it cannot be used, or it does not let this user in.
+        RegistryError: nothing is registered there yet, it cannot be used, or does not let this user in.
     """
-    uri, root = _begin(), find_repository().resolve()
+    uri, root = _point_at_store(), find_repository().resolve()
     database = relocation.find_database(uri)
-    if database and not database.is_file():
+    with _expect_store():
+        is_filled = outage.patiently(_is_filled, uri)
+    if not is_filled:
         raise RegistryError(
-            f"{database}: expected the MLflow store of earlier runs; nothing is registered here yet. Run make repro."
+            f"MLflow store {outage.find_address()}: nothing is registered here yet. Run make repro first, or name"
+            " another store in MLFLOW_TRACKING_URI."
         )
-    with _explaining():
-        if database and not (relocation.is_writable(database) and can_write(relocation.find_lock())):
-            mlflow.set_tracking_uri(f"sqlite:///{relocation.copy_to_read(database, root)}")
-        elif database and relocation.find_old_roots(database, root):
-            with hold_lock(relocation.find_lock(), "", wait=True):
-                relocation.move_along(database, root)
-        outage.patiently(MlflowClient().search_registered_models, max_results=1)
+    if database:
+        with _expect_store():
+            readable = relocation.prepare_to_read(database, root)
+        if readable != database:
+            mlflow.set_tracking_uri(f"{SQLITE}{readable}")
 
 
-def _begin() -> str:
-    """Silence MLflow's own words, point it at the store and return the address."""
+def _point_at_store() -> str:
+    """Point MLflow at the store, quieten its loggers and return the store's address."""
     for name, level in _QUIET.items():
         logging.getLogger(name).setLevel(level)
     uri = find_uri()
     mlflow.set_tracking_uri(uri)
     return uri
+
+
+def _expect_store() -> contextlib.AbstractContextManager[None]:
+    remedy = "Check MLFLOW_TRACKING_URI, or unset it to use mlflow.db in the repository."
+    return expect_answer(f"MLflow store {outage.find_address()} cannot be used", remedy)
 
 
 def _check_writable(database: Path | None, root: Path) -> None:
@@ -97,18 +107,34 @@ def _check_writable(database: Path | None, root: Path) -> None:
         raise RegistryError(explain_read_only(root))
 
 
-@contextlib.contextmanager
-def _explaining() -> Iterator[None]:
-    """Turn whatever a store raises into a `RegistryError`: MLflow lets through the errors of a database's driver."""
-    try:
-        yield
-    except RegistryError:
-        raise
-    except Exception as error:
-        raise RegistryError(
-            f"MLflow store {outage.find_address()} cannot be used: {(str(error).splitlines() or [repr(error)])[0]}"
-            " Check MLFLOW_TRACKING_URI, or unset it to use mlflow.db in the repository."
-        ) from error
+def _check_file(uri: str) -> None:
+    """Raise at once what is wrong with the file of an SQLite database: MLflow tries a broken one for 100 s."""
+    if uri.startswith(SQLITE):
+        try:
+            _is_filled(uri)
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:  # that one is waited for
+                raise
+
+
+def _is_filled(uri: str) -> bool:
+    """Return whether the store has the experiment, the last that a new one receives, or has lost it to `mlflow gc`.
+
+    An SQLite database is asked directly: MLflow makes the tables that a database lacks, also when another process is
+    about to make them.
+    """
+    database = relocation.find_database(uri)
+    if database is None:
+        known = mlflow.get_experiment_by_name(EXPERIMENT)
+        return known is not None or bool(MlflowClient().search_registered_models(max_results=1))
+    if not database.exists():
+        return False
+    with contextlib.closing(relocation.connect(database)) as connection:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        if not {"experiments", "registered_models"} <= tables:
+            return False
+        wanted = "SELECT 1 FROM experiments WHERE name = ? UNION SELECT 1 FROM registered_models"
+        return bool(connection.execute(wanted, [EXPERIMENT]).fetchall())
 
 
 def _open_experiment(uri: str) -> str:
@@ -133,9 +159,9 @@ def _make_restore(uri: str, experiment_id: str) -> str:
     It names an SQLite store: a relative path would start from the current folder. The address of another store is in
     the environment, and may hold a password.
     """
-    store = f"MLFLOW_TRACKING_URI={shlex.quote(uri)} " if uri.startswith("sqlite:") else ""
-    mlflow_command = shlex.quote(str(Path(sys.executable).with_name("mlflow")))
-    return f"{store}{mlflow_command} experiments restore --experiment-id {experiment_id}"
+    store = f"MLFLOW_TRACKING_URI={shlex.quote(uri)} " if uri.startswith(SQLITE) else ""
+    command = shlex.quote(str(Path(sys.executable).with_name("mlflow")))
+    return f"{store}{command} experiments restore --experiment-id {experiment_id}"
 
 
 def find_uri() -> str:
@@ -150,8 +176,8 @@ def find_uri() -> str:
             f"{root} is no checkout of this project, so there is no MLflow store beside it. Run this inside the"
             " checkout, or name the store in MLFLOW_TRACKING_URI."
         )
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{relocation.DATABASE}"
-    prefix, relative = "sqlite:///", uri.removeprefix("sqlite:///")
-    if uri.startswith(prefix) and not relative.startswith("/"):
-        return f"{prefix}{root / relative}"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{relocation.DATABASE}"
+    relative = uri.removeprefix(SQLITE)
+    if uri.startswith(SQLITE) and not relative.startswith("/"):
+        return f"{SQLITE}{root / relative}"
     return uri
