@@ -10,12 +10,14 @@ READY := .venv/$(LOCK).ready
 # checkout runs the original's code, or nothing. "moved": it was made elsewhere, or its Python is gone.
 MOVED := $(shell test -z "$$(ls .venv/*.ready .venv/made_in 2>/dev/null)" || \
 	{ test "$$(cat .venv/made_in 2>/dev/null)" = "$$(pwd -P)" && test -x .venv/bin/python; } || echo moved)
+# One worker per core, at most four, as each may need 1.5 GB for TensorFlow. tests/conftest.py orders the test files.
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RECIPE SET STAGE
-# Where it is set no byte-code is kept, and TensorFlow takes 10 s to import instead of 3.
+# If it is set, byte-code is not stored, and TensorFlow takes 10 s to import instead of 3.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: repro test check drill bench format ui dashboard lock clean env moved
+.PHONY: repro test test-fast check drill bench format ui dashboard lock clean env moved
 .DEFAULT_GOAL := repro
 
 repro: $(READY)
@@ -23,15 +25,19 @@ repro: $(READY)
 
 test: $(READY)
 	coverage erase
-	coverage run -m pytest
+	coverage run -m pytest $(SIDE_BY_SIDE)
 	coverage combine --quiet
 	coverage report
 
-# Slow proofs: every layout from the archive to the registry.
+# The tests that neither train nor run the pipeline.
+test-fast: $(READY)
+	python -m pytest $(SIDE_BY_SIDE) -m "not slow"
+
+# Slow end-to-end tests: every layout from the archive to the registry.
 drill: $(READY)
 	python -m pytest drills
 
-# Figures, each with its reference in the same run: make bench [CASE="discover_v1 split"]
+# Measurements, each with its reference in the same run: make bench [CASE="discover_v1 split"]
 bench: $(READY)
 	@python -m benchmarks $(CASE)
 
@@ -56,12 +62,15 @@ dashboard: PORT := 8080
 dashboard: $(READY)
 	@python -m landscribe.search.dashboard --port $(PORT)
 
-# Pinned for Python 3.11 to 3.13 on every platform; no index is named, so that a mirror serves as well.
+# Pinned for Python 3.11 to 3.13 on every platform; no index is named, so that a mirror serves as well. `lowest` pins each
+# bound of pyproject.toml at its lower end: the fast tests pass with it, so that the bounds are true.
+LOCKS := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	--extra dev pyproject.toml
+
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-		--extra dev pyproject.toml -o requirements/cpu.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-		--extra dev --extra gpu pyproject.toml -o requirements/gpu.txt
+	$(LOCKS) -o requirements/cpu.txt
+	$(LOCKS) --extra gpu -o requirements/gpu.txt
+	$(LOCKS) --resolution lowest-direct -o requirements/lowest.txt
 
 env: $(READY)
 
@@ -72,7 +81,7 @@ $(READY): requirements/$(LOCK).txt pyproject.toml $(MOVED)
 		"($$(cat .venv/made_in 2>/dev/null || echo unknown)); it is made again"; rm -rf .venv; }
 	@$(PYTHON) -c "import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
 		'expected Python 3.11 to 3.13; received %d.%d. Name one: make PYTHON=python3.12 ...' % sys.version_info[:2])"
-	rm -f .venv/*.ready
+	@echo "making the environment, 1 to 2 minutes"; rm -f .venv/*.ready
 	@if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python "$(PYTHON)" .venv && \
 		uv pip install --quiet --python .venv --require-hashes --compile-bytecode -r requirements/$(LOCK).txt && \
@@ -88,8 +97,8 @@ $(READY): requirements/$(LOCK).txt pyproject.toml $(MOVED)
 	@.venv/bin/python -m landscribe.tracking.relocation
 	@touch $@
 
-# What the stages wrote (the next run restores it from the cache) and what tools cached. Archives, runs, the registry,
-# the studies of the search, entries that have not reached MLflow yet and .venv stay.
+# Removes the outputs of the stages (the next run restores them from the cache) and the caches of tools. Archives, runs,
+# the registry, the studies of the search, entries that have not reached MLflow yet and .venv stay.
 clean:
 	rm -rf data/*.json data/*.parquet data/code data/records search models scores reports metrics dvc_plots
 	rm -rf $(filter-out .landscribe/search .landscribe/outbox,$(wildcard .landscribe/*))

@@ -156,7 +156,7 @@ BAD_ROWS: dict[str, tuple[list[str], str, str]] = {
         "gone",
         "tags.csv names it; the folder of the images does not hold it",
     ),
-    "an image on two rows": (["beach01,sea", "beach01.jpg,sea"], "beach01", "stands on 3 rows of tags.csv; keep one"),
+    "an image on two rows": (["beach01,sea", "beach01.jpg,sea"], "beach01", "is on 3 rows of tags.csv; keep one"),
     "a name that leads out": (["../images/beach01,sand"], "tags.csv, line 6", "expected a plain name"),
     "an absolute name": (["/etc/passwd.jpg,sand"], "tags.csv, line 6", "received '/etc/passwd.jpg'"),
     "a name in a folder": (["a\\b.jpg,sand"], "tags.csv, line 6", "expected a plain name"),
@@ -305,4 +305,4 @@ def test_a_csv_that_would_lose_tags_is_refused(archive: TaggedImages, content: s
     with pytest.raises(ArchiveError, match=words):
         archive.read_listing()
     with pytest.raises(ArchiveError, match=words):
-        list(archive.iter_units())  # told before an image is read
+        list(archive.iter_units())  # raised before an image is read

@@ -61,10 +61,16 @@ def truncate(share: float) -> Callable[[Path], None]:
     return cut
 
 
+def turn_into_folder(path: Path) -> None:
+    """Put a folder in the place of a file."""
+    path.unlink()
+    path.mkdir()
+
+
 BREAKS: dict[str, Callable[[Path], object]] = {
     **{f"{share:.0%}": truncate(share) for share in (0.02, 0.5, 0.97)},
     "other content": lambda path: path.write_text("no database\n" * 100),
-    "folder": lambda path: (path.unlink(), path.mkdir()),
+    "folder": turn_into_folder,
 }
 
 

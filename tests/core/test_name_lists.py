@@ -53,7 +53,7 @@ def test_a_pair_holds_the_twin_where_the_line_names_one(tmp_path: Path) -> None:
 
 def test_one_name_with_two_twins_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,S1A_x\na,S1A_y\n", encoding="utf-8")
-    with pytest.raises(ArchiveError, match="'a' stands with two twins, S1A_x and S1A_y"):
+    with pytest.raises(ArchiveError, match="'a' has two twins, S1A_x and S1A_y"):
         read_pairs(tmp_path / "a.csv")
 
 

@@ -58,7 +58,7 @@ IMPOSSIBLE: list[tuple[str, Any, str]] = [
     ("split.strategy", "official", "layout demo has no split of its own"),
     ("split.spatial.buffer_cells", 0, "greater than or equal to 1"),
     ("split.spatial.val", ["33UUP"], "blocks have no names"),
-    ("split.fractions", {"val": 0.5, "test": 0.5}, "must leave something to train"),
+    ("split.fractions", {"val": 0.5, "test": 0.5}, "must be below 1"),
     ("split.fractions.test", 1, "less than 1"),
     ("split.seed", "lucky", "received 'lucky'"),
     ("search.trials", -1, "greater than or equal to 0"),

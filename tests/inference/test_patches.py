@@ -156,7 +156,7 @@ def test_a_model_that_can_do_without_a_sensor_takes_folders_of_the_other_alone(
     for path, twins, bands in ((few, s1_root, whole), (few, None, optical), (s1_root, None, radar)):
         pd.testing.assert_frame_equal(predict_path(path, served, twins), predict_path(path, FakeServed(*bands), twins))
     assert said == [
-        f"warning: without the bands of {lost}: the train mean stands for them" for lost in ("S1 (VV)", "S2 (B02)")
+        f"warning: without the bands of {lost}: the train mean replaces them" for lost in ("S1 (VV)", "S2 (B02)")
     ]
 
 

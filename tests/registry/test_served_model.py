@@ -28,6 +28,7 @@ from landscribe.tracking.store import open_store
 from tests.support.model_fixtures import TinyRecords, Trained, make_plain_environment
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(40)
 
 IMAGE_PX = 32
 # Cases of a model that can do without one sensor: the bands given.

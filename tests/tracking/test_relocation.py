@@ -84,7 +84,7 @@ def test_all_locations_move_in_one_transaction_and_a_copy_is_kept(
     move_along(store.path, store.root)
     assert store.read() == {(store.root / "mlartifacts").as_uri()}
     assert len(said) == 1
-    assert f"lay in {tmp_path / 'old place'} before and is in {store.root} now; 10 locations" in said[-1]
+    assert f"lay in {tmp_path / 'old place'} before and is in {store.root} now; 11 locations" in said[-1]
     kept = store.path.with_name(store.path.name + BEFORE)
     assert read_locations(kept) == before
     content = store.path.read_bytes()

@@ -9,7 +9,7 @@ from landscribe.core.bands import IMAGE_BANDS, check_bands
 from landscribe.core.params import Section, resolve_path
 
 Layout = Literal["demo", "bigearthnet-v1", "bigearthnet-v2", "bigearthnet-tfrecord", "tagged-images"]
-FLAGS = ("snow", "cloud")  # words of archive.exclude: the archive's own flags, not lists
+FLAGS = ("snow", "cloud")  # values of archive.exclude that are the archive's own flags, not lists
 
 # Which keys each layout needs and which it may have; every other path stays null.
 _NEEDED = {
@@ -93,7 +93,7 @@ class ArchiveConfig(Section):
 
     @property
     def extra_files(self) -> list[Path]:
-        """Every file beside the archive that this section names, absolute: their content counts too."""
+        """Every other file that this section names, absolute: the fingerprint covers their content too."""
         mapping = resolve_path(self.nomenclature)
         return [*self.label_paths, *self.exclude_paths, *([mapping] if mapping.is_file() else [])]
 

@@ -1,4 +1,4 @@
-"""The trees of BigEarthNet v2 on disk: folders of tiles or scenes, patch folders in them. One scan a folder."""
+"""The folder trees of BigEarthNet v2: folders of tiles or scenes, with patch folders in them. One scan per folder."""
 
 import re
 from collections.abc import Iterable
@@ -34,10 +34,10 @@ MAPS_TREE = Tree("maps_root", "Reference_Maps", V2_GRANULE, S2_TREE.example)
 
 
 def list_folders(root: Path, tree: Tree) -> tuple[list[str], int]:
-    """Return `<tile or scene>/<patch>` of every patch folder, in no order, and how many other things lie there.
+    """Return `<tile or scene>/<patch>` of every patch folder, unsorted, and the number of other files and folders.
 
     Raises:
-        ArchiveError: the folder is absent, cannot be listed or holds no patch folder.
+        ArchiveError: the folder is absent, cannot be listed or has no patch folder.
     """
     names, num_others = _scan(root, tree)
     outer = [name for name in names if re.fullmatch(tree.outer, name)]
@@ -56,7 +56,7 @@ def list_folders(root: Path, tree: Tree) -> tuple[list[str], int]:
 
 
 def _scan(folder: Path, tree: Tree) -> tuple[list[str], int]:
-    """Return the sub-folders of a folder and how many other things lie in it."""
+    """Return the sub-folders of a folder and the number of other files and folders."""
     found = scan_folder(folder, tree.key)
     # A name of other than ASCII letters is no patch of ours, and may not even be text.
     names = [name for name, is_folder in found if is_folder and name.isascii()]
@@ -64,7 +64,7 @@ def _scan(folder: Path, tree: Tree) -> tuple[list[str], int]:
 
 
 def _make_hint(root: Path, tree: Tree, names: Iterable[str]) -> str:
-    """Return what the user may have meant, from what lies at the root and above it."""
+    """Return what the user may have meant, from the content of the root and of its parent."""
     names = list(names)
     if tree.published in names:
         return f" Did you mean {root / tree.published}?"

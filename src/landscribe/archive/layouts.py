@@ -1,4 +1,4 @@
-"""From section `archive` to a reader."""
+"""The reader of the layout that section `archive` names."""
 
 from pathlib import Path
 from typing import cast

@@ -1,4 +1,4 @@
-"""Places of the patches: corner from tile and cell where the metadata has none, centre as longitude and latitude."""
+"""Places of the patches: corner from tile and cell if the metadata has none, centre as longitude and latitude."""
 
 import numpy as np
 import pyarrow as pa
@@ -12,13 +12,13 @@ from rasterio.warp import transform
 from landscribe.core.errors import PatchError
 from landscribe.core.tiles import PATCH_SIZE_M, locate_tile
 
-_DECIMALS = 7  # of a degree: about a centimetre; the digits behind them vary with the release of PROJ
+_DECIMALS = 7  # of a degree: about a centimetre; further digits vary with the release of PROJ
 
 Floats = NDArray[np.float64]
 
 
 def locate_patches(patches: pa.Table) -> pa.Table:
-    """Return the table with the places filled in that can be known; what is given stays, what is unknown is null.
+    """Return the table with missing places filled in where possible; given values stay, unknown ones are null.
 
     Args:
         patches: table of `PATCH_SCHEMA`. `epsg`, `ulx_m`, `uly_m` and `size_m` are filled from tile, column and row;
@@ -59,7 +59,7 @@ def _find_corner(tile: str) -> tuple[int | None, float | None, float | None]:
 
 
 def _compute_centres(patches: pa.Table) -> tuple[Floats, Floats]:
-    """Return longitude and latitude of the centres, degrees, NaN where unknown: one transformation a projection."""
+    """Return longitude and latitude of the centres, degrees, NaN where unknown: one transformation per projection."""
     ulx_m, uly_m, size_m = (patches[name].to_numpy() for name in ("ulx_m", "uly_m", "size_m"))
     x_m, y_m = ulx_m + size_m / 2, uly_m - size_m / 2
     epsg = patches["epsg"].fill_null(0).to_numpy()

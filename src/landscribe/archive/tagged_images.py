@@ -53,9 +53,9 @@ class TaggedImages:
             yield path.name, [path]
 
     def read_listing(self) -> Listing:
-        """Read the CSV and the header of every image that it names."""
+        """Read the CSV and the header of every image in it."""
         match = self._match()
-        # One after the other: 0.06 ms a JPEG and 0.7 ms a GeoTIFF, and in two threads GDAL is slower than in one.
+        # One after the other: 0.06 ms per JPEG and 0.7 ms per GeoTIFF, and in two threads GDAL is slower than in one.
         facts: dict[str, ImageFacts] = {}
         for patch_id, path in track(match.files.items(), total=len(match.files), what="reading image headers"):
             try:
@@ -77,7 +77,7 @@ class TaggedImages:
         )
 
     def _match(self) -> "_Match":
-        """Bring the rows of the CSV and the images of the folder together; no image is opened.
+        """Match the rows of the CSV with the images of the folder; no image is opened.
 
         Raises:
             ArchiveError: CSV or folder cannot be read, or none of the rows names an image of the folder.
@@ -128,10 +128,10 @@ class _Match:
 
 
 def list_images(root: Path) -> tuple[list[Path], int]:
-    """Return the image files of a folder, sorted by name, and how many other things lie there.
+    """Return the image files of a folder, sorted by name, and the number of other files and folders.
 
     Raises:
-        ArchiveError: the folder is absent or holds no image.
+        ArchiveError: the folder is absent or has no image.
     """
     try:
         found = sorted(root.iterdir())
@@ -153,7 +153,7 @@ def _is_image(path: Path) -> bool:
 
 
 def read_tags(path: Path) -> tuple[dict[str, list[str]], list[LeftOut]]:
-    """Return image name (without extension) -> tags, and the rows that cannot be: bad names, repeated ones.
+    """Return image name (without extension) -> tags, and the rows with invalid or repeated names.
 
     Raises:
         ArchiveError: the file is absent, lacks the columns, has no rows, or would lose tags.
@@ -175,7 +175,7 @@ def read_tags(path: Path) -> tuple[dict[str, list[str]], list[LeftOut]]:
     counts = Counter(patch_id for patch_id, _ in sound)
     for patch_id, count in counts.items():
         if count > 1:
-            quarantined.append(LeftOut(patch_id, f"stands on {count} rows of {path.name}; keep one"))
+            quarantined.append(LeftOut(patch_id, f"is on {count} rows of {path.name}; keep one"))
     return {patch_id: words.split() for patch_id, words in sound if counts[patch_id] == 1}, quarantined
 
 

@@ -45,7 +45,7 @@ def _add_demo(commands: Any) -> None:
     demo.add_argument("out", type=expand_path, metavar="FOLDER", help="folder to write to; absent or empty")
     for option, value, what in (
         ("--num-patches", 200, "number of patches, 50 or more"),
-        ("--num-tiles", 4, "number of Sentinel-2 tiles that they lie in"),
+        ("--num-tiles", 4, "number of Sentinel-2 tiles of these patches"),
         ("--seed", 0, "seed of the random numbers; the same seed gives the same files"),
     ):
         demo.add_argument(option, type=int, default=value, metavar="N", help=f"{what} (default: %(default)s)")
@@ -166,14 +166,14 @@ def _run_search(arguments: argparse.Namespace) -> None:
 
 
 def _run_ablate(arguments: argparse.Namespace) -> None:
-    from landscribe.cli.ablation import ablate, format_table
+    from landscribe.cli.ablation import ablate, format_report
 
     root = find_repository()
     params = read_params(root / PARAMS_FILE)
     train, evaluate = parse_section(params, "train", TrainConfig), parse_section(params, "evaluate", EvaluateConfig)
     device = parse_section(params, "machine", MachineConfig).device
     table = ablate(train, evaluate, device, root / "data", arguments.out or root / "reports/ablation")
-    print(format_table(table))  # noqa: T201
+    print(format_report(table))  # noqa: T201
 
 
 def _run_predict(arguments: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ from landscribe.conversion.journal import remove_journals
 from landscribe.core.errors import LandscribeError
 from landscribe.core.files import can_write, explain_read_only, read_json
 from landscribe.core.params import expand_path, find_scratch
+from landscribe.figures.tables import format_table
 from landscribe.runtime.entry import run_or_exit
 from landscribe.runtime.progress import make_logger
 from landscribe.training.state import remove_states
@@ -52,7 +53,7 @@ def main() -> int:
     write_merged(recipe, f"{drop_unset(arguments.given)} {arguments.assignments}")
     status = _dvc("repro", *([arguments.stage] if arguments.stage else []))
     if status:
-        return 1  # DVC says 255
+        return 130 if status == 130 else 1  # DVC says 255
     remove_journals(find_scratch() / "convert")
     if arguments.stage in TRAINED:
         remove_states(find_scratch() / "train")
@@ -62,7 +63,7 @@ def main() -> int:
 
 
 def _prepare_checkout(root: Path) -> None:
-    """Tell DVC of a checkout without git, where it would not begin; refuse one that cannot be written to.
+    """Configure DVC for a checkout without git, where it would not start; refuse a read-only one.
 
     Raises:
         LandscribeError: it is read-only.
@@ -70,8 +71,8 @@ def _prepare_checkout(root: Path) -> None:
     if not can_write(root):
         raise LandscribeError(explain_read_only(root))
     settings = root / ".dvc/config.local"
-    is_told = settings.is_file() and "no_scm" in settings.read_text(encoding="utf-8")
-    if is_told or any((folder / ".git").exists() for folder in (root, *root.parents)):
+    is_set = settings.is_file() and "no_scm" in settings.read_text(encoding="utf-8")
+    if is_set or any((folder / ".git").exists() for folder in (root, *root.parents)):
         return
     _dvc("config", "--local", "core.no_scm", "true")
     undo = shlex.join([str(_DVC), "config", "--local", "--unset", "core.no_scm"])
@@ -83,7 +84,15 @@ def _prepare_checkout(root: Path) -> None:
 
 
 def _dvc(*words: str) -> int:
-    return subprocess.run([str(_DVC), *words], check=False).returncode
+    """Run DVC and return its exit status, or 130 after Ctrl-C: the stage, which receives it too, ends in good order."""
+    interrupted = False
+    with subprocess.Popen([str(_DVC), *words]) as dvc:
+        while True:
+            try:
+                status = dvc.wait()
+                return 130 if interrupted and status else status
+            except KeyboardInterrupt:
+                interrupted = True
 
 
 def _ensure_registered() -> int:
@@ -110,10 +119,11 @@ def make_summary(metrics: dict[str, Any], registration: dict[str, Any]) -> str:
     """Return the closing table as text."""
     name, version = registration["model_name"], registration["version"]
     size = f"{metrics['test_num_patches']} patches, {metrics['test_num_classes_scored']} classes scored"
-    lines = ["", f"Test split: {size}", "-" * 46]
-    lines += [f"{text:<38}{metrics[key]:8.4f}" for key, text in SHOWN.items()]
-    lines += [
-        "-" * 46,
+    rows = [(text, f"{metrics[key]:.4f}") for key, text in SHOWN.items()]
+    lines = [
+        "",
+        f"Test split: {size}",
+        *format_table(("metric", "value"), rows),
         f"Registered: {name} version {version} (alias challenger)",
         "",
         "  make ui                                  compare runs, see the registry, in the browser",

@@ -1,7 +1,7 @@
 """Reading `params.yaml`: strict sections, one clear sentence for a mistake.
 
-Each section is a frozen pydantic model beside the code that uses it. YAML is read as DVC reads it (ruamel, YAML 1.2):
-PyYAML takes `1e-5` for a string.
+Each section is a frozen pydantic model in the package that uses it. YAML is read as DVC reads it (ruamel, YAML 1.2):
+PyYAML reads `1e-5` as a string.
 """
 
 import os
@@ -104,7 +104,7 @@ def parse_options(options: Mapping[str, Any], model: type[SectionT]) -> SectionT
 
 
 def check_sections(params: dict[str, Any], models: dict[str, type[Section]]) -> None:
-    """Raise `ParamsError` unless `params` holds exactly the sections of `models`, each of them valid."""
+    """Raise `ParamsError` unless `params` has exactly the sections of `models`, each of them valid."""
     for name in params:
         if name not in models:
             raise ParamsError(f"params.yaml: unknown section '{name}'.{did_you_mean(str(name), models)}")
@@ -124,7 +124,7 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `flatten` made flat, nested again."""
+    """Return nested params: the inverse of `flatten`."""
     nested: dict[str, Any] = {}
     for path, value in flat.items():
         *parents, key = path.split(".")
@@ -174,7 +174,7 @@ def _owner(model: type[BaseModel], parents: list[str]) -> type[BaseModel] | None
 
 
 def _find_model(annotation: object) -> type[BaseModel] | None:
-    """Return the model that an annotation is, or holds."""
+    """Return the model that an annotation is, or contains."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for inner in get_args(annotation) if (found := _find_model(inner))), None)

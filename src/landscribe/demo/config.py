@@ -11,7 +11,7 @@ class DemoConfig(Section):
 
     Attributes:
         num_patches: patches to write.
-        num_tiles: granules that the patches take turns among, each of another MGRS tile.
+        num_tiles: granules among which the patches alternate, each of another MGRS tile.
         seed: of the whole archive.
     """
 

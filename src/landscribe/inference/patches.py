@@ -1,7 +1,7 @@
-"""Labels of new patches: a folder or file in, a table out; what `landscribe predict` does.
+"""Labels of new patches, from a folder or file to a table: the implementation of `landscribe predict`.
 
-The served model says which bands it takes, by name; they are read as the archive readers read them, in native size
-and dtype, and the model does the rest.
+The served model names its bands; they are read as by the archive readers, in native size and dtype, and the model
+does the rest.
 """
 
 import os
@@ -25,11 +25,11 @@ from landscribe.runtime.progress import make_logger, track
 
 _BATCH_SIZE_PATCHES = 64
 _WRITERS = (".csv", ".parquet")
-# Quirk of a TIFF without marks -> the order in which its bands are taken unasked.
+# Quirk of a TIFF without colour interpretation -> the default order of its bands.
 _ASSUMED_ORDERS = {"band-order-from-params": PLANET_BAND_ORDER, "rgb-order-assumed": ("R", "G", "B")}
 
 Patch = tuple[str, dict[str, np.ndarray]]
-# patch_id -> folder or file, and what reads one.
+# patch_id -> folder or file, and the function that reads one.
 Opened = tuple[Mapping[str, Path], Callable[[Path], dict[str, np.ndarray]]]
 
 
@@ -66,19 +66,19 @@ def check_inputs(path: Path, s1_root: Path | None, band_order: Sequence[str] | N
 def predict_path(
     path: Path, served: Any, s1_root: Path | None, band_order: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Return patch_id, one float column a class and `labels` (lists of class names), one row a patch.
+    """Return patch_id, one float column per class and `labels` (lists of class names), one row per patch.
 
-    Unreadable patches are told on stderr and left out.
+    Unreadable patches are reported on stderr and left out.
 
     Args:
         path: a patch folder, a folder of them or (v2) a folder of tile or scene folders; an image or a folder of
-            images. A model that takes VV or VH alone, or can do without all else, also takes folders of Sentinel-1
+            images. A model of only VV or VH, or that does not need other bands, also accepts folders of Sentinel-1
             patches.
         served: the loaded MLflow model.
-        s1_root: folder of the Sentinel-1 twins of Sentinel-2 patches, for a model that takes VV or VH; those of v2
-            with metadata.parquet beside it. A model that can do without them does where this is None.
-        band_order: bands, by name, of a TIFF that has as many and does not mark its colours; None: Planet's order, and
-            a warning where it was needed.
+        s1_root: folder of the Sentinel-1 twins of Sentinel-2 patches, for a model with VV or VH; that of v2 has
+            metadata.parquet next to it. If it is None, a model for which they are optional predicts without them.
+        band_order: bands, by name, of a TIFF that has as many and does not mark its colours; None: Planet's order,
+            with a warning if it was used.
 
     Raises:
         ArchiveError: nothing readable is there.
@@ -115,8 +115,8 @@ def write_predictions(table: pd.DataFrame, path: Path) -> None:
 
 
 def _read_inputs(served: Any) -> tuple[dict[str, np.dtype[Any]], Mapping[str, Iterable[str]]]:
-    """Return band -> dtype, and sensor -> its bands for a model that can do without one of them."""
-    facts = served.metadata.metadata or {}  # None in versions that were registered before it was written
+    """Return band -> dtype, and sensor -> its bands for a model in which a sensor may be missing."""
+    facts = served.metadata.metadata or {}  # None in versions that were registered before this key existed
     schema = served.metadata.get_input_schema()
     if schema is None:  # left open where a sensor may be missing
         inputs = {name: np.dtype(band["dtype"]) for name, band in facts["bands"].items()}
@@ -128,12 +128,12 @@ def _read_inputs(served: Any) -> tuple[dict[str, np.dtype[Any]], Mapping[str, It
 def _choose_bands(
     names: Sequence[str], optional: Mapping[str, Iterable[str]], folders: Iterable[str], s1_root: Path | None
 ) -> list[str]:
-    """Return the bands to read: without those of a sensor that is not there, where the model can do without."""
+    """Return the bands to read: without those of an absent sensor, if the model allows it."""
     absent = "S2" if all(is_s1_name(folder) for folder in folders) else "S1" if s1_root is None else ""
     left_out = set(optional.get(absent, ()))
     if left_out:
         words = (absent, ", ".join(sorted(left_out)))
-        make_logger("predict").warning("warning: without the bands of %s (%s): the train mean stands for them", *words)
+        make_logger("predict").warning("warning: without the bands of %s (%s): the train mean replaces them", *words)
     return [name for name in names if name not in left_out]
 
 

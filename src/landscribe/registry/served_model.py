@@ -1,7 +1,7 @@
 """The model as it is served: raw digital numbers by band name -> scores and labels by class name.
 
-MLflow stores this very file and runs it where the model is loaded ("models from code"), so it imports nothing of this
-package: a process with TensorFlow and MLflow alone can use the champion.
+MLflow stores this file and runs it where the model is loaded ("models from code"), so it imports nothing from this
+package: a process with only TensorFlow and MLflow can use the champion.
 """
 
 import json
@@ -18,10 +18,10 @@ _BATCH_SIZE_PATCHES = 64
 
 
 class _Labeller:
-    """Takes {band: [n, row, column]} in native dtype, returns one float column a class and `labels`."""
+    """Takes {band: [n, row, column]} in native dtype, returns one float column per class and `labels`."""
 
     def load_context(self, context: Any) -> None:
-        """Load the network and what goes with it: bands, classes and thresholds, in order."""
+        """Load the network, and its bands, classes and thresholds in order."""
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         import keras
 
@@ -60,7 +60,7 @@ class _Labeller:
         return table
 
     def _fill(self, model_input: Any) -> Any:
-        """Return the input with the bands of a sensor that is missing as a whole, where the network can do without."""
+        """Return the input with the bands of a sensor that is completely missing, if the network allows it."""
         missing = [fills for fills in self._optional.values() if not any(name in model_input for name in fills)]
         given = [name for name in self._bands if name in model_input]
         if not missing or not given:
@@ -87,7 +87,7 @@ class _Labeller:
 
 
 def _resample(values: np.ndarray, size_px: int) -> np.ndarray:
-    """The rule of `archive.image.resample`, written again because this file travels alone; a test holds them equal."""
+    """The rule of `archive.image.resample`, repeated because this file is stored alone; a test compares them."""
     resized = Image.fromarray(values.astype(np.float32)).resize((size_px, size_px), Image.Resampling.BILINEAR)
     limits = np.iinfo(values.dtype)
     rounded: np.ndarray = np.clip(np.rint(np.asarray(resized)), limits.min, limits.max).astype(values.dtype)
@@ -97,8 +97,8 @@ def _resample(values: np.ndarray, size_px: int) -> np.ndarray:
 class ServedModel(_Labeller, mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """The labeller as MLflow runs it.
 
-    Inherited, not declared here: MLflow would warn, at each load, that `predict` has no type hints for it to make a
-    schema of. The signature says more than they could.
+    `predict` is inherited, not declared here: otherwise MLflow would warn at each load that it has no type hints for a
+    schema. The signature is more precise.
     """
 
 

@@ -1,14 +1,14 @@
-"""Which patches touch: pairs of footprints that overlap, share an edge or a corner, or lie a few cells apart.
+"""Which patches touch: pairs of footprints that overlap, share an edge or a corner, or are a few cells apart.
 
 A footprint is a square. Where its corner and its coordinate system are known (`epsg`, `ulx_m`, `uly_m`, `size_m`), the
-patches of one coordinate system are compared on its plane, across granules, tiles and dates. Otherwise granule, column
-and row place it: each granule is a plane of its own, so that neighbours across granules stay unknown. A granule some of
-whose patches lack coordinates is compared on its grid of cells as well.
+patches of one coordinate system are compared on its plane, across granules, tiles and dates. Otherwise it is located
+by granule, column and row: each granule is a separate plane, so that neighbours across granules stay unknown. A granule
+in which only some patches have coordinates is compared on its grid of cells as well.
 
-Two coordinate systems have no plane in common, and their squares are turned against each other. Their patches are
-compared by the distance d of the centres (WGS 84) against the mean side s: `near` up to sqrt(2) s, beyond which
-squares cannot touch however they are turned; `edge` up to s and `overlap` below s, where the inscribed circles already
-touch or overlap. So `near` misses no pair, and `edge` and `overlap` claim none wrongly.
+Two coordinate systems have no common plane, and their squares are rotated against each other. Their patches are
+compared by the distance d of the centres (WGS 84) relative to the mean side s: `near` up to sqrt(2) s, beyond which
+squares cannot touch in any rotation; `edge` up to s and `overlap` below s, where the inscribed circles touch or
+overlap. So `near` misses no pair, and `edge` and `overlap` have no false pair.
 """
 
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ from landscribe.core.tiles import PATCH_SIZE_M
 
 # Share of a side by which coordinates may be off: 1.2 m of 1,200 m. Far above rounding, far below a pixel of 10 m.
 TOLERANCE = 0.001
-# How much longer or shorter than on the ground a distance may be on the grid of a UTM zone, the overlap of zones
-# included: 0.9996 in the middle, 1.003 at the equator 4.5 degrees from it (Snyder 1987, USGS PP 1395, equation 8-11).
+# Scale of a distance on the grid of a UTM zone relative to the ground, including the overlap of zones: 0.9996 in the
+# middle, 1.003 at the equator 4.5 degrees from it (Snyder 1987, USGS PP 1395, equation 8-11).
 ZONE_TOLERANCE = 0.004
 _CHUNK_PAIRS = 1_000_000  # candidates measured at once: bounds the memory
 # WGS 84 ellipsoid: NGA.STND.0036, table 3.1.
@@ -61,7 +61,7 @@ class _Squares:
 
 
 def has_place(index: pd.DataFrame) -> np.ndarray:
-    """Return bool [patch]: whether the index says where the patch lies, by coordinates or by a cell of its granule."""
+    """Return bool [patch]: whether the place of the patch is known, by coordinates or by a cell of its granule."""
     known: np.ndarray = has_coordinates(index) | _has_cell(index)
     return known
 
@@ -103,7 +103,7 @@ def _find_on_planes(squares: _Squares, reach_cells: int) -> Iterator[np.ndarray]
         return
     largest_m = np.zeros(squares.plane.max() + 1)
     np.maximum.at(largest_m, squares.plane, squares.size_m)
-    # A third axis keeps the planes out of each other's reach, so that one tree holds them all.
+    # A third axis separates the planes, so that one tree can contain them all.
     points = np.column_stack([squares.centre_m / largest_m[squares.plane, None], squares.plane * 3.0 * reach_cells])
     for one, other in _iter_candidates(points, reach_cells + 2 * TOLERANCE, np.inf):
         size_m = squares.size_m[one], squares.size_m[other]
@@ -152,7 +152,7 @@ def _encode(squares: _Squares, one: np.ndarray, other: np.ndarray, contact: np.n
 
 
 def _decode(keys: np.ndarray, dates: np.ndarray) -> Pairs:
-    """Return each pair once; one that was found twice has its closest contact, which sorts last."""
+    """Return each pair once; a pair that was found twice has its closest contact, which sorts last."""
     keys.sort()
     last = keys >> 2 != np.append(keys[1:] >> 2, -1)[: len(keys)]
     keys = keys[last]
@@ -203,7 +203,7 @@ def _to_earth(squares: _Squares, index: pd.DataFrame) -> _Squares:
 def _read_dates(index: pd.DataFrame) -> np.ndarray:
     """Return int64 [patch]: the same number for the same day, -1 where it is unknown.
 
-    The day of `acquired_at`; else that in the granule's name, whose date is sound where its clock is not; else the
+    The day of `acquired_at`; else that in the granule's name, whose date is correct although its time is not; else the
     granule itself, which is one acquisition.
     """
     days = pd.Series(pd.NA, index.index, "string")

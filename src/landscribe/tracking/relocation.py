@@ -38,6 +38,7 @@ _COLUMNS = (
     ("logged_model_tags", "tag_value"),
     ("model_version_tags", "value"),
     ("trace_tags", "value"),
+    ("datasets", "dataset_source"),
 )
 
 

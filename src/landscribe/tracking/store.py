@@ -1,6 +1,6 @@
-"""Where runs and models are kept: `MLFLOW_TRACKING_URI`, else SQLite and a folder at the repository's root.
+"""The store of runs and models: `MLFLOW_TRACKING_URI`, else SQLite and a folder at the repository's root.
 
-MLflow's own default follows the current folder of whoever was first; a store that moves is a store that is lost.
+MLflow's own default depends on the current folder of the first process, so that runs would be lost in other folders.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _QUIET = {
     "mlflow": logging.WARNING,
     "mlflow.utils.environment": logging.ERROR,  # no pip in a venv made by uv: no harm
     "mlflow.store.db.utils": logging.CRITICAL,  # the traceback of every error of a database, which is raised as well
-    "urllib3.connectionpool": logging.ERROR,  # a warning a try; `outage` says once that a server does not answer
+    "urllib3.connectionpool": logging.ERROR,  # a warning per try; `outage` reports once that a server does not answer
 }
 
 
