@@ -6,8 +6,8 @@ PYTHON ?= python3
 PORT ?= 5000
 LOCK := $(if $(GPU),gpu,cpu)
 READY := .venv/$(LOCK).ready
-# An environment names its folder in its scripts and in the editable install: one that came along with a copied or renamed
-# checkout runs the original's code, or nothing. "moved": it was made elsewhere, or its Python is gone.
+# "moved": the environment was made in another folder, or its Python is gone. Its scripts and the editable install have
+# absolute paths, so in a copied or renamed checkout it runs the original's code, or nothing.
 MOVED := $(shell test -z "$$(ls .venv/*.ready .venv/made_in 2>/dev/null)" || \
 	{ test "$$(cat .venv/made_in 2>/dev/null)" = "$$(pwd -P)" && test -x .venv/bin/python; } || echo moved)
 # One worker per core, at most four, as each may need 1.5 GB for TensorFlow. tests/conftest.py orders the test files.
@@ -81,7 +81,7 @@ $(READY): requirements/$(LOCK).txt pyproject.toml $(MOVED)
 		"($$(cat .venv/made_in 2>/dev/null || echo unknown)); it is made again"; rm -rf .venv; }
 	@$(PYTHON) -c "import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
 		'expected Python 3.11 to 3.13; received %d.%d. Name one: make PYTHON=python3.12 ...' % sys.version_info[:2])"
-	@echo "making the environment, 1 to 2 minutes"; rm -f .venv/*.ready
+	@echo "making the environment, 1 to 2 minutes"; rm -f .venv/*.ready; mkdir -p .venv; pwd -P >.venv/made_in
 	@if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python "$(PYTHON)" .venv && \
 		uv pip install --quiet --python .venv --require-hashes --compile-bytecode -r requirements/$(LOCK).txt && \
@@ -93,7 +93,6 @@ $(READY): requirements/$(LOCK).txt pyproject.toml $(MOVED)
 		.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && \
 		{ .venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null || true; }; \
 	fi
-	@pwd -P >.venv/made_in
 	@.venv/bin/python -m landscribe.tracking.relocation
 	@touch $@
 
