@@ -38,6 +38,8 @@ write_model(build(), CARD, pathlib.Path(sys.argv[1]))
 # Loads and predicts without a trace of this package: `import landscribe` raises.
 ALONE = """
 import sys
+
+pytestmark = pytest.mark.slow(15)
 sys.modules["landscribe"] = None
 import keras, numpy
 with numpy.load(sys.argv[2]) as values:

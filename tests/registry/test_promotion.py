@@ -16,6 +16,7 @@ from landscribe.tracking.registered import CHAMPION
 from tests.support.challengers import POSITIVES, Challenge
 
 pytest_plugins = ["tests.support.model_fixtures", "tests.support.challengers"]
+pytestmark = pytest.mark.slow(25)
 
 BAND = {"size_px": 4, "dtype": "uint16"}
 
