@@ -1,8 +1,8 @@
 """One image file of any colour model, 8 or 16 bit, as bands by name: R, G, B and, in a GeoTIFF, NIR.
 
-The content decides how a file is read, not its suffix. Pillow reads JPEG and 8-bit PNG (it knows grey, CMYK and
-palettes); rasterio reads GeoTIFF and 16-bit PNG, which Pillow would cut to 8 bit. A file's own marks say which band
-is red; only where it has none, an order given by name does.
+The content decides how a file is read, not its suffix. Pillow reads JPEG and 8-bit PNG (with grey, CMYK and
+palettes); rasterio reads GeoTIFF and 16-bit PNG, which Pillow would reduce to 8 bit. The file's own colour
+interpretation says which band is red; only if it has none, an order given by name does.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ _MODE_QUIRKS = {"L": "grey-image", "LA": "grey-image", "1": "grey-image", "CMYK"
 _COLOURS = {"R": ColorInterp.red, "G": ColorInterp.green, "B": ColorInterp.blue}
 _UNMARKED = {ColorInterp.gray, ColorInterp.undefined}
 
-_MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # where Pillow refuses: a damaged header can claim any size
+_MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # the limit of Pillow: a damaged header can claim any size
 # SyntaxError: what Pillow raises for a damaged PNG.
 _UNREADABLE = (*UNREADABLE, SyntaxError, Image.DecompressionBombError)
 
@@ -83,7 +83,7 @@ def inspect_image(path: Path, band_order: Sequence[str]) -> ImageFacts:
         band_order: bands, by name, of a TIFF that has as many and does not mark its colours.
 
     Raises:
-        PatchError: the file is no JPEG, PNG or TIFF, or which of its bands is red cannot be known.
+        PatchError: the file is not a JPEG, PNG or TIFF, or it is unknown which of its bands is red.
     """
     with _open_image(path) as (content, image):
         quirks: tuple[str, ...] = () if IMAGE_SUFFIXES.get(path.suffix.lower()) == content else ("mislabelled-image",)
@@ -104,7 +104,7 @@ def read_image(path: Path, names: Sequence[str], band_order: Sequence[str]) -> d
         band_order: as for `inspect_image`.
 
     Raises:
-        PatchError: the file is unreadable, lacks a band, or which of its bands is red cannot be known.
+        PatchError: the file is unreadable, lacks a band, or it is unknown which of its bands is red.
     """
     with _open_image(path) as (_, image):
         is_raster = not isinstance(image, Image.Image)
@@ -121,7 +121,7 @@ def read_image(path: Path, names: Sequence[str], band_order: Sequence[str]) -> d
 def resample(values: np.ndarray, size_px: int) -> np.ndarray:
     """Return [row, column] values resampled to `size_px` squared in their own integer dtype.
 
-    Bilinear, with a support that grows when shrinking (no aliasing); the served model carries the same rule.
+    Bilinear, with a support that grows when shrinking (no aliasing); the served model contains the same rule.
     """
     if values.shape == (size_px, size_px):
         return values
@@ -163,7 +163,7 @@ def _open_image(path: Path) -> Iterator[tuple[str, Any]]:
 
 @contextlib.contextmanager
 def _open_raster(path: Path, driver: str) -> Iterator[rasterio.DatasetReader]:
-    """Open an image that need not lie anywhere on Earth."""
+    """Open an image, georeferenced or not."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(path, driver=driver) as dataset:
@@ -181,7 +181,7 @@ def _name_bands(
         raise PatchError(f"{path.name}: expected uint8 or uint16; received {dataset.dtypes[0]}")
     if all(colour in colours for colour in _COLOURS.values()):
         places = {name: colours.index(colour) + 1 for name, colour in _COLOURS.items()}
-        # Infrared is the band so marked, or the one of four that is marked as nothing; alpha is neither.
+        # Infrared is the band marked as such, or the unmarked one of four; alpha is neither.
         infrared = {ColorInterp.nir} if dataset.count != 4 else {ColorInterp.nir, ColorInterp.undefined}
         beside = [number for number, colour in enumerate(colours, 1) if colour in infrared]
         places |= {"NIR": beside[0]} if beside else {}
@@ -200,7 +200,7 @@ def _name_bands(
 
 
 def _explain_missing(image: Any, name: str) -> str:
-    """Return what to do where infrared is asked for and a band is marked as transparency, as writers do unasked."""
+    """Return what to do if infrared is requested and a band is marked as transparency, as writers do by default."""
     if name != "NIR" or isinstance(image, Image.Image) or ColorInterp.alpha not in image.colorinterp:
         return ""
     marks = ["nir" if colour == ColorInterp.alpha else colour.name for colour in image.colorinterp]
@@ -211,7 +211,7 @@ def _explain_missing(image: Any, name: str) -> str:
 
 
 def _locate(dataset: rasterio.DatasetReader) -> Square | None:
-    """Return where a square, north-up image of square pixels in metres lies; None for every other."""
+    """Return the place of a square, north-up image of square pixels in metres; None for every other image."""
     crs, transform = dataset.crs, dataset.transform
     is_square = dataset.width == dataset.height and math.isclose(transform.a, -transform.e)
     is_north_up = transform.a > 0 and transform.b == transform.d == 0

@@ -13,13 +13,13 @@ from landscribe.archive.footprints import bring, compute_footprints
 from landscribe.core.errors import PatchError
 from landscribe.core.tiles import PATCH_SIZE_M, locate_tile
 
-_DECIMALS = 7  # of a degree: about a centimetre; the digits behind them vary with the release of PROJ
+_DECIMALS = 7  # of a degree: about a centimetre; further digits vary with the release of PROJ
 
 Floats = NDArray[np.float64]
 
 
 def locate_patches(patches: pa.Table) -> pa.Table:
-    """Return the table with the places filled in that can be known; what is given stays, what is unknown is null.
+    """Return the table with missing places filled in where possible; given values stay, unknown ones are null.
 
     Args:
         patches: table of `PATCH_SCHEMA`. `epsg`, `ulx_m`, `uly_m` and `size_m` are filled from tile, column and row;

@@ -1,4 +1,4 @@
-"""Writing one shard: what a worker does. It reads the patches, stores them and measures them, each once."""
+"""Writing one shard, the task of a worker: it reads, stores and measures each patch once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from landscribe.conversion.journal import Journal, JournalEntry
 from landscribe.core.bands import Band
 from landscribe.core.errors import PatchError, RecordsError
 from landscribe.core.files import compute_digest, replacing
-from landscribe.core.quarantine import LeftOut
+from landscribe.core.quarantine import LeftOut, check_signal
 from landscribe.core.tfrecord import decode_example, encode_example, iter_records, write_record
 from landscribe.records.schema import BandGroup
 from landscribe.records.statistics import compute_moments, make_statistics
 
-_BUFFER_BYTES = 1 << 20  # a record written by itself takes 10 us longer, a tenth of what reading it takes
+_BUFFER_BYTES = 1 << 20  # a record written alone takes 10 us longer, a tenth of the time to read it
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a worker needs to know of a patch."""
+    """The patch as a worker needs it."""
 
     patch_id: str
     path: str
@@ -51,7 +51,7 @@ class _Measures:
         self.statistics = {name: make_statistics(dtype) for name, dtype in dtypes.items()}
 
     def add(self, parts: Sequence[bytes]) -> None:
-        """Take in a patch: the stored bytes of each band group."""
+        """Add a patch: the stored bytes of each band group."""
         found = []
         for group, part in zip(self._groups, parts, strict=True):
             values = np.frombuffer(part, group.stored_dtype).reshape(len(group.bands), -1)
@@ -97,12 +97,11 @@ def write_shard(journal: Journal, task: ShardTask) -> int:
 
 
 def _read_patches(task: ShardTask, quarantined: list[LeftOut]) -> Iterator[tuple[Row, list[bytes]]]:
-    """Yield each sound patch with the stored bytes of each band group; the others are quarantined."""
+    """Yield each valid patch with the stored bytes of each band group; the others are quarantined."""
     for row in task.rows:
         try:
             values = task.archive.read_patch(row.path, row.s1_path, task.bands)
-            if not any(band.any() for band in values.values()):
-                raise PatchError("every pixel is 0: nodata")
+            check_signal(values)
         except PatchError as error:
             quarantined.append(LeftOut(row.patch_id, str(error)))
             continue
@@ -127,7 +126,7 @@ def _encode(row: Row, groups: Sequence[BandGroup], parts: Sequence[bytes]) -> by
 
 
 def _digest_record(patch_id: str, labels: Sequence[str], multi_hot: np.ndarray, pixels: str) -> str:
-    """Return the digest of a record; its pixels come in by their own digest, so that they are hashed only once."""
+    """Return the digest of a record; its pixels enter by their own digest, so that they are hashed only once."""
     return compute_digest(patch_id, *labels, multi_hot.astype("<i8").tobytes(), pixels)
 
 
@@ -135,7 +134,7 @@ def verify_shard(journal: Journal, task: ShardTask) -> int:
     """Read a finished shard back and compare it with its entry; return the number of its patches.
 
     Raises:
-        RecordsError: checksum, count, names, labels or pixels differ; the shard then counts as unfinished.
+        RecordsError: checksum, count, names, labels or pixels differ; the shard is then unfinished.
     """
     entry = journal.read(task.name, {})
     try:
@@ -145,8 +144,8 @@ def verify_shard(journal: Journal, task: ShardTask) -> int:
     if len(digests) != len(entry.patch_ids) or compute_digest(*digests) != entry.digest:
         journal.forget(task.name)
         raise RecordsError(
-            f"{task.name}: its content is no longer what was written; is the disk sound? Run the same command again:"
-            " this shard alone is written anew."
+            f"{task.name}: its content is no longer what was written; check the disk. Run the same command again:"
+            " only this shard is written again."
         )
     return len(task.rows)
 

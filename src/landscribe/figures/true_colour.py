@@ -1,4 +1,4 @@
-"""Patches as the eye expects them: true colour where the bands give it, else what comes nearest."""
+"""Patches in true colour if they have the bands, else in the nearest substitute."""
 
 from collections.abc import Iterable, Mapping
 
@@ -11,7 +11,7 @@ _GAMMA = 0.625  # lifts the dark ground of true colour, where most of a land pat
 
 
 def choose_colours(names: Iterable[str]) -> tuple[str, str, str]:
-    """Return the bands to show as red, green and blue; without a known three, the first band in grey.
+    """Return the bands to show as red, green and blue; if there are none, the first band in grey.
 
     Raises:
         ValueError: there is no band.
@@ -23,11 +23,11 @@ def choose_colours(names: Iterable[str]) -> tuple[str, str, str]:
 
 
 def to_true_colour(bands: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return uint8 [row, column, 3] for the eye.
+    """Return uint8 [row, column, 3] for display.
 
     Images of 8 bit stay as they are. Sentinel-2 is stretched from 0 to a reflectance of 0.2, the same for each patch,
-    so that patches compare. All else is stretched band by band from its 1st to its 99th percentile: the haze in a raw
-    image lifts blue far above red. Pixels without a finite value are black.
+    so that patches can be compared. All others are stretched band by band from their 1st to their 99th percentile: the
+    haze in a raw image lifts blue far above red. Pixels without a finite value are black.
 
     Args:
         bands: name -> [row, column] in native dtype. Bands of different sizes are not mixed: the first is then grey.

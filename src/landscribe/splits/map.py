@@ -1,4 +1,4 @@
-"""Maps of the patches by split: where they lie on Earth, and how the splits mix within the largest granules."""
+"""Maps of the patches by split: their places on Earth, and how the splits mix within the largest granules."""
 
 import re
 from pathlib import Path
@@ -15,8 +15,8 @@ _GROUPS = tuple(COLOURS)
 _MAX_MOSAICS = 12
 _MOSAIC_INCHES = 2.2  # two pixels or more for each of a tile's 91 cells
 _MOSAICS_A_ROW = 4
-_MAX_CELLS = 128  # a side; a tile has 91: only a mistaken name has more
-_POINTS_A_SIDE = 500  # of the overview: more cannot be told apart
+_MAX_CELLS = 128  # per side; a tile has 91: only a wrong name has more
+_POINTS_A_SIDE = 500  # of the overview: more cannot be distinguished
 _MAX_NAMED_TILES = 12  # more names would cover each other
 _DATE = re.compile(r"_(\d{4})(\d{2})(\d{2})T")
 
@@ -25,7 +25,7 @@ def draw_map(path: Path, title: str, index: pd.DataFrame, groups: pd.Series) -> 
     """Draw an overview by longitude and latitude and mosaics of the largest granules, as far as either is known.
 
     Args:
-        path: PNG to write; without any place it says so.
+        path: PNG to write; if no place is known, with a note that says so.
         title: says what is shown.
         index: one row a patch; columns longitude, latitude, granule, tile, column and row, null where unknown.
             Without any place, `unlocated` says why.
@@ -43,7 +43,7 @@ def draw_map(path: Path, title: str, index: pd.DataFrame, groups: pd.Series) -> 
         return False
     if granules:
         which = f"largest {len(granules)} of {num_granules}" if len(granules) < num_granules else num_granules
-        title += f"\nSquares: the {which} granules, a cell a patch"
+        title += f"\nSquares: the {which} granules, a cell per patch"
     rows, columns = -(-len(granules) // _MOSAICS_A_ROW), min(len(granules), _MOSAICS_A_ROW)
     widths = (5.4 * bool(len(located)), _MOSAIC_INCHES * columns)
     with figure(path, sum(widths), max(0.9 * widths[0], 1.07 * _MOSAIC_INCHES * rows)) as whole:
@@ -83,7 +83,7 @@ def _draw_mosaic(axes: Any, name: str, patches: pd.DataFrame, codes: np.ndarray)
 
 
 def _draw_overview(axes: Any, patches: pd.DataFrame, codes: np.ndarray) -> None:
-    """Draw a point a patch by degrees; where several fall on one point, one of them at random (the same each time)."""
+    """Draw one point per patch by degrees; of several at the same place, a random one (the same each time)."""
     order = np.random.default_rng(0).permutation(len(patches))
     patches = patches.assign(longitude=_put_together(patches["longitude"].to_numpy(float)))
     places = patches[["longitude", "latitude"]].to_numpy(float)[order]

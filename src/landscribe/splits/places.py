@@ -1,4 +1,4 @@
-"""Which patches touch: pairs of footprints that overlap, share an edge or a corner, or lie a few cells apart.
+"""Which patches touch: pairs of footprints that overlap, share an edge or a corner, or are a few cells apart.
 
 A footprint is a rectangle. Where its coordinate system and its corner or transform are known, the patches of one
 coordinate system are compared on its plane, whatever its units, across granules, tiles and dates. Otherwise granule,
@@ -22,8 +22,8 @@ from landscribe.splits.rectangles import Discs, Rectangles, read_cells, read_dis
 
 # Share of a side by which coordinates may be off: 1.2 m of 1,200 m. Far above rounding, far below a pixel of 10 m.
 TOLERANCE = 0.001
-# How much longer or shorter than on the ground a distance may be on the grid of a UTM zone, the overlap of zones
-# included: 0.9996 in the middle, 1.003 at the equator 4.5 degrees from it (Snyder 1987, USGS PP 1395, equation 8-11).
+# Scale of a distance on the grid of a UTM zone relative to the ground, including the overlap of zones: 0.9996 in the
+# middle, 1.003 at the equator 4.5 degrees from it (Snyder 1987, USGS PP 1395, equation 8-11).
 ZONE_TOLERANCE = 0.004
 _CHUNK_PAIRS = 1_000_000  # candidates measured at once: bounds the memory
 
@@ -141,7 +141,7 @@ def _encode(one: np.ndarray, other: np.ndarray, contact: np.ndarray) -> np.ndarr
 
 
 def _decode(keys: np.ndarray, dates: np.ndarray) -> Pairs:
-    """Return each pair once; one that was found twice has its closest contact, which sorts last."""
+    """Return each pair once; a pair that was found twice has its closest contact, which sorts last."""
     keys.sort()
     last = keys >> 2 != np.append(keys[1:] >> 2, -1)[: len(keys)]
     keys = keys[last]
@@ -153,7 +153,7 @@ def _decode(keys: np.ndarray, dates: np.ndarray) -> Pairs:
 def _read_dates(index: pd.DataFrame) -> np.ndarray:
     """Return int64 [patch]: the same number for the same day, -1 where it is unknown.
 
-    The day of `acquired_at`; else that in the granule's name, whose date is sound where its clock is not; else the
+    The day of `acquired_at`; else that in the granule's name, whose date is correct although its time is not; else the
     granule itself, which is one acquisition.
     """
     days = pd.Series(pd.NA, index.index, "string")

@@ -1,6 +1,6 @@
 """Strategy `spatial`: no patch has a neighbour in another split.
 
-Neighbours look alike. A classifier that has seen the patch next door is scored on remembering it; this strategy holds
+Neighbours look alike. If a classifier has seen the neighbour of a patch, its score measures memory. This strategy holds
 out whole blocks, tiles or countries and leaves out the patches along their borders (Roberts et al. 2017,
 doi:10.1111/ecog.02881, on cross-validation in blocks; Ploton et al. 2020, doi:10.1038/s41467-020-18321-y, on buffers).
 """
@@ -31,7 +31,7 @@ class _Groups:
     """Patches that stay together.
 
     Attributes:
-        number: int [patch], the patch's group; -1 for a patch that no group can take.
+        number: int [patch], the patch's group; -1 for a patch without a group.
         names: of the groups, sorted.
         sizes: int [group], patches.
         first: int [pair], patch near `second` in another group.
@@ -46,14 +46,14 @@ class _Groups:
 
 
 def draw_spatial(index: pd.DataFrame, config: SplitConfig) -> Assignment:
-    """Return splits of whole groups, none of whose patches lies within `buffer_cells` of another split.
+    """Return splits of whole groups; none of their patches is within `buffer_cells` of another split.
 
     Args:
         index: columns patch_id and those of places, `PATCH_SCHEMA`; what is missing is unknown.
         config: section `split`.
 
     Raises:
-        ArchiveError: the index does not say where patches lie, or there are too few groups.
+        ArchiveError: the index has no places of patches, or there are too few groups.
         ParamsError: `val` or `test` names an unknown group.
     """
     unit = config.spatial.unit
@@ -70,7 +70,7 @@ def draw_spatial(index: pd.DataFrame, config: SplitConfig) -> Assignment:
     }
     warnings = _warn(sizes, config)
     if unit == "tile" and (num_granules := np.count_nonzero(names == index.get("granule"))):
-        warnings.append(f"{num_granules:,} patches have no tile; their granules stand for it")
+        warnings.append(f"{num_granules:,} patches have no tile; they are grouped by granule instead")
     return make_assignment(index["patch_id"], split, left_out, warnings)
 
 
@@ -132,7 +132,7 @@ def _make_groups(index: pd.DataFrame, names: pd.Series, buffer_cells: int) -> _G
 
 
 def _draw(groups: _Groups, config: SplitConfig) -> np.ndarray:
-    """Return int8 [patch]: the draw that meets the fractions best once the buffer is left out."""
+    """Return int8 [patch]: the draw whose fractions are best after the buffer is left out."""
     shares = np.array(config.fractions.shares)
     ranked = _rank(groups, config.seed)
     held = _hold_named(groups, config.spatial)
@@ -178,7 +178,7 @@ def _hold_named(groups: _Groups, spatial: Spatial) -> np.ndarray:
 def _fill(sizes: np.ndarray, ranked: Sequence[int], held: np.ndarray, targets: dict[int, float]) -> np.ndarray:
     """Return int8 [group]: each split of `targets` takes free groups in ranked order as long as they fit.
 
-    Then groups are exchanged as long as that comes closer to the target. Each split gets at least one, and train too.
+    Then groups are exchanged as long as this improves the size. Each split, train included, gets at least one group.
     """
     held = held.copy()
     for position, (split, target) in enumerate(targets.items()):
@@ -195,12 +195,12 @@ def _fill(sizes: np.ndarray, ranked: Sequence[int], held: np.ndarray, targets: d
 
 
 def _exchange(sizes: np.ndarray, held: np.ndarray, free: Sequence[int], split: int, target: float, most: int) -> None:
-    """Put one group in, take one out, or both, while the split comes closer to `target` and holds 1 to `most`."""
+    """Add one group, remove one, or both, as long as the split gets closer to `target` and has 1 to `most` groups."""
     order = np.array(free)
     while True:
         inside = held[order] == split
         taken, rest = order[inside], order[~inside]
-        # Row 0 takes none out, column 0 puts none in; a few of many groups are choice enough.
+        # Row 0 removes none, column 0 adds none; a few of many groups give enough choice.
         out, into = (np.append(0, sizes[numbers[:_MAX_CHOICE]]) for numbers in (taken, rest))
         off = np.abs(target - sizes[taken].sum() + out[:, None] - into)
         if not len(taken):
@@ -217,7 +217,7 @@ def _exchange(sizes: np.ndarray, held: np.ndarray, free: Sequence[int], split: i
 
 
 def _leave_out_borders(groups: _Groups, held: np.ndarray) -> np.ndarray:
-    """Return int8 [patch], -1 along borders: test stays whole, val yields to test, train to both."""
+    """Return int8 [patch], -1 along borders: test keeps all, val loses patches near test, train those near both."""
     split: np.ndarray = np.append(held, np.int8(-1))[groups.number]
     for yielding in (_VAL, _TRAIN):
         one, other = split[groups.first], split[groups.second]
@@ -230,7 +230,7 @@ def _check_sizes(split: np.ndarray, held: np.ndarray, drawn: Sequence[int]) -> N
     for number in {_TRAIN, *drawn, *held}:
         if not (split == number).any():
             raise ArchiveError(
-                f"split.spatial: every patch of {SPLITS[number]} lies in the buffer of another split. Choose a smaller"
+                f"split.spatial: every patch of {SPLITS[number]} is in the buffer of another split. Choose a smaller"
                 " buffer_cells or larger groups."
             )
 
@@ -239,7 +239,7 @@ def _warn(sizes: np.ndarray, config: SplitConfig) -> list[str]:
     shares, wanted = sizes / sizes.sum(), np.array(config.fractions.shares)
     named = {"val": config.spatial.val, "test": config.spatial.test}
     return [
-        f"{split} has {shares[number]:.1%} of the patches, {wanted[number]:.1%} was asked for:"
+        f"{split} has {shares[number]:.1%} of the patches, {wanted[number]:.1%} was requested:"
         f" whole groups ({config.spatial.unit}) come no closer"
         for number, split in enumerate(SPLITS)
         if split in named and not named[split] and abs(shares[number] - wanted[number]) > _COARSE
