@@ -18,7 +18,7 @@ from landscribe.archive.bigearthnet_v2 import read_twin_paths
 from landscribe.archive.image import PLANET_BAND_ORDER, inspect_image, read_image
 from landscribe.archive.image_files import cut_suffix, find_images, make_patch_ids
 from landscribe.archive.wrong_folder import check_unpacked, find_below, find_folders, holds, suggest_folder, tell_kind
-from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band, check_bands
+from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band, check_bands, hint_at_reflectance
 from landscribe.core.errors import ArchiveError, LandscribeError, PatchError
 from landscribe.core.files import replacing
 from landscribe.core.patch import S1_SCENE, V2_GRANULE, V2_S2_NAME, is_s1_name, is_s2_name

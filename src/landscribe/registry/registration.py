@@ -62,8 +62,8 @@ class Candidate:
     @property
     def digest(self) -> str:
         """What makes two candidates the same model: weights, card, thresholds, train range and the code that serves."""
-        files = (compute_file_digest(self.model_path), compute_file_digest(_SERVED_MODEL))
-        return compute_digest(*files, repr(self.thresholds.tolist()), repr(self.percentiles))
+        model, served = compute_file_digest(self.model_path), compute_code_digest("landscribe.registry.served_model")
+        return compute_digest(model, served, repr(self.thresholds.tolist()), repr(self.percentiles))
 
     @property
     def percentiles(self) -> dict[str, dict[str, float]]:
