@@ -79,7 +79,7 @@ def _find_corner(tile: str) -> tuple[int | None, float | None, float | None]:
 def _compute_centres(patches: pa.Table) -> Floats:
     """Return [patch, 2], longitude and latitude of the centres, degrees; NaN where unknown.
 
-    One transformation a projection.
+    One transformation per projection.
     """
     ulx_m, uly_m, size_m = (patches[name].to_numpy() for name in ("ulx_m", "uly_m", "size_m"))
     centre_m = np.column_stack([ulx_m + size_m / 2, uly_m - size_m / 2])

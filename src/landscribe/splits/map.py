@@ -27,7 +27,7 @@ def draw_map(path: Path, title: str, index: pd.DataFrame, groups: pd.Series) -> 
     Args:
         path: PNG to write; if no place is known, with a note that says so.
         title: says what is shown.
-        index: one row a patch; columns longitude, latitude, granule, tile, column and row, null where unknown.
+        index: one row per patch; columns longitude, latitude, granule, tile, column and row, null where unknown.
             Without any place, `unlocated` says why.
         groups: train, val, test or "left out" for each row of `index`.
 
