@@ -50,7 +50,7 @@ _UNREADABLE = (*UNREADABLE, SyntaxError, Image.DecompressionBombError)
 
 @dataclass(frozen=True)
 class Square:
-    """Where an image lies that fits: the upper left corner and the side, metres, in the projected system `epsg`."""
+    """The place of an image that fits: the upper left corner and the side, metres, in the projected system `epsg`."""
 
     epsg: int
     ulx_m: float
@@ -60,7 +60,7 @@ class Square:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What the header says: dtype "uint8" or "uint16", native size, place (None if unknown) and the quirks met.
+    """The content of a header: dtype "uint8" or "uint16", native size, place (None if unknown) and the quirks met.
 
     `crs` and `transform` are those of `PATCH_SCHEMA`, of any raster that has them; `square` is the same of a square,
     north up, in metres.
@@ -223,7 +223,7 @@ def _locate(dataset: rasterio.DatasetReader) -> Square | None:
 
 
 def _read_georeference(dataset: rasterio.DatasetReader) -> tuple[str | None, tuple[float, ...] | None]:
-    """Return coordinate system and transform; a transform that maps pixels to themselves says nothing."""
+    """Return coordinate system and transform; the identity is no transform."""
     wkt = dataset.crs.wkt if dataset.crs else ""
     epsg = _find_epsg(wkt) if wkt else None
     return f"EPSG:{epsg}" if epsg else wkt or None, None if dataset.transform.is_identity else dataset.transform[:6]

@@ -19,7 +19,7 @@ from landscribe.core.quarantine import LeftOut
 from landscribe.runtime.progress import track
 
 _MOST_COMPARED = 100  # names, with every image
-_FACTS = ("dtype", "rows_px", "columns_px")
+_FACTS = ("dtype", "rows_px", "columns_px", "crs", "transform")
 _SQUARE = tuple(field.name for field in fields(Square))
 
 
