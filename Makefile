@@ -6,11 +6,11 @@ PYTHON ?= python3
 PORT ?= 5000
 LOCK := $(if $(GPU),gpu,cpu)
 READY := .venv/$(LOCK).ready
-# A worker per core, at most four: each of them may hold TensorFlow, 1.5 GB. tests/conftest.py says who begins with what.
+# One worker per core, at most four, as each may need 1.5 GB for TensorFlow. tests/conftest.py orders the test files.
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RECIPE SET STAGE
-# Where it is set no byte-code is kept, and TensorFlow takes 10 s to import instead of 3.
+# If it is set, byte-code is not stored, and TensorFlow takes 10 s to import instead of 3.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: repro test test-fast check drill bench format ui dashboard lock clean env
@@ -29,11 +29,11 @@ test: $(READY)
 test-fast: $(READY)
 	python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
-# Slow proofs: every layout from the archive to the registry.
+# Slow end-to-end tests: every layout from the archive to the registry.
 drill: $(READY)
 	python -m pytest drills
 
-# Figures, each with its reference in the same run: make bench [CASE="discover_v1 split"]
+# Measurements, each with its reference in the same run: make bench [CASE="discover_v1 split"]
 bench: $(READY)
 	@python -m benchmarks $(CASE)
 
@@ -87,8 +87,8 @@ $(READY): requirements/$(LOCK).txt pyproject.toml
 	fi
 	@touch $@
 
-# What the stages wrote (the next run restores it from the cache) and what tools cached. Archives, runs, the registry,
-# the studies of the search, entries that have not reached MLflow yet and .venv stay.
+# Removes the outputs of the stages (the next run restores them from the cache) and the caches of tools. Archives, runs,
+# the registry, the studies of the search, entries that have not reached MLflow yet and .venv stay.
 clean:
 	rm -rf data/*.json data/*.parquet data/code data/records search models scores reports metrics dvc_plots
 	rm -rf $(filter-out .landscribe/search .landscribe/outbox,$(wildcard .landscribe/*))

@@ -72,7 +72,7 @@ def run(archive: Archive, folder: Path, num_workers: int = 1, **values: Any) -> 
 
 
 def summarise(done: Conversion) -> dict[str, dict[str, Any]]:
-    """Return band -> what is told of it."""
+    """Return band -> its entry in the report."""
     return {name: band.summarise() for name, band in done.statistics.items()}
 
 

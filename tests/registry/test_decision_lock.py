@@ -9,6 +9,7 @@ import pytest
 from landscribe.registry.decision_lock import find_lock, hold_store
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(12)
 
 # Adds a line while it holds the lock, and another before it gives it back.
 HOLDER = """

@@ -1,4 +1,4 @@
-"""Section `split` refuses what no archive can mend, and names every file that it reads."""
+"""Section `split` refuses what no archive can fix, and names every file that it reads."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The authors' split is taken as it is, and what does not fit is told."""
+"""The authors' split is taken as it is, and what does not fit is reported."""
 
 import bz2
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Fitting: reproducible, resumed as if never killed, ends with the epoch asked for, stops when told."""
+"""Fitting: reproducible, resumed as if never killed, ends with the epoch asked for, stops early."""
 
 import contextlib
 import math

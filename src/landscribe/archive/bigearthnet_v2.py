@@ -70,7 +70,7 @@ class BigEarthNetV2:
         rows = rows.append_column("has_folder", has_folder).append_column("has_twin", has_twin)
         rows = self._check_names(rows, listing)
         rows = _set_apart(rows, pc.invert(rows["has_folder"]), listing.excluded, "no Sentinel-2 folder in the archive")
-        rows = _check_content(rows, listing, judge_labels=self.maps_root is None)
+        rows = _check_content(rows, listing, check_labels=self.maps_root is None)
         num_paired = pc.sum(rows["has_twin"]).as_py() or 0
         listing.quirks["s2-without-s1"] += rows.num_rows - num_paired
         rows = _set_apart(rows, pc.invert(rows["has_twin"]), listing.excluded, "no Sentinel-1 twin")
@@ -188,10 +188,10 @@ def _set_apart(rows: pa.Table, is_apart: pa.Array, into: list[LeftOut], reason: 
     return rows.filter(pc.invert(is_apart)) if names else rows
 
 
-def _check_content(rows: pa.Table, listing: Listing, *, judge_labels: bool) -> pa.Table:
+def _check_content(rows: pa.Table, listing: Listing, *, check_labels: bool) -> pa.Table:
     """Return the rows with a valid split and, if the labels of the metadata are used, with valid labels."""
     bad = listing.quarantined
-    if judge_labels:
+    if check_labels:
         rows = _set_apart(rows, _find_bad_labels(rows["labels"]), bad, "expected names of classes", "labels")
     no_split = pc.invert(pc.is_in(rows["split"], value_set=_SPLITS))
     return _set_apart(rows, no_split, bad, "expected train, validation or test", "split")

@@ -15,6 +15,7 @@ from landscribe.cli.overlay import drop_unset, write_merged
 from landscribe.conversion.journal import remove_journals
 from landscribe.core.files import read_json
 from landscribe.core.params import expand_path, find_scratch
+from landscribe.figures.tables import format_table
 from landscribe.runtime.entry import run_or_exit
 from landscribe.training.state import remove_states
 
@@ -71,11 +72,13 @@ def _dvc(*words: str) -> int:
 def _ensure_registered() -> int:
     """Register again when the store has lost, or never had, the version or the runs that DVC believes done."""
     from landscribe.registry.registration import is_registered
+    from landscribe.tracking.answering import expect_answer
     from landscribe.tracking.runs import find_run, read_run_record
     from landscribe.tracking.studies import is_whole
 
-    if is_registered(read_json(REGISTRATION)) and find_run(read_run_record(RUN)["run_id"]) and is_whole(SEARCH):
-        return 0
+    with expect_answer("it is not known whether the MLflow store holds the model and its runs"):
+        if is_registered(read_json(REGISTRATION)) and find_run(read_run_record(RUN)["run_id"]) and is_whole(SEARCH):
+            return 0
     return _dvc("repro", "--quiet", "--force", "--single-item", "register")
 
 
@@ -90,10 +93,11 @@ def make_summary(metrics: dict[str, Any], registration: dict[str, Any]) -> str:
     """Return the closing table as text."""
     name, version = registration["model_name"], registration["version"]
     size = f"{metrics['test_num_patches']} patches, {metrics['test_num_classes_scored']} classes scored"
-    lines = ["", f"Test split: {size}", "-" * 46]
-    lines += [f"{text:<38}{metrics[key]:8.4f}" for key, text in SHOWN.items()]
-    lines += [
-        "-" * 46,
+    rows = [(text, f"{metrics[key]:.4f}") for key, text in SHOWN.items()]
+    lines = [
+        "",
+        f"Test split: {size}",
+        *format_table(("metric", "value"), rows),
         f"Registered: {name} version {version} (alias challenger)",
         "",
         "  make ui                                  compare runs, see the registry, in the browser",

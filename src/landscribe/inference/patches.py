@@ -18,10 +18,11 @@ from landscribe.archive.bigearthnet_v2 import read_twin_paths
 from landscribe.archive.image import PLANET_BAND_ORDER, inspect_image, read_image
 from landscribe.archive.image_files import cut_suffix, find_images, make_patch_ids
 from landscribe.archive.wrong_folder import check_unpacked, find_below, find_folders, holds, suggest_folder, tell_kind
-from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band, check_bands
+from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band, check_bands, hint_at_reflectance
 from landscribe.core.errors import ArchiveError, LandscribeError, PatchError
 from landscribe.core.files import replacing
 from landscribe.core.patch import S1_SCENE, V2_GRANULE, V2_S2_NAME, is_patch_name, is_s1_name
+from landscribe.core.quarantine import check_signal
 from landscribe.runtime.progress import make_logger, track
 
 _BATCH_SIZE_PATCHES = 64
@@ -67,11 +68,13 @@ def check_inputs(path: Path, s1_root: Path | None, band_order: Sequence[str] | N
 
 
 def predict_path(
-    path: Path, served: Any, s1_root: Path | None, band_order: Sequence[str] | None = None
+    path: Path, served: Any, s1_root: Path | None, band_order: Sequence[str] | None = None, offset: int = 0
 ) -> pd.DataFrame:
     """Return patch_id, one float column per class and `labels` (lists of class names), one row per patch.
 
-    Unreadable patches are reported on stderr and left out.
+    Patches that conversion would leave out are reported on stderr and left out, with the same reason. The last column
+    is `warning`: empty, or how the patch is out of the range of the train split; a version that was registered before
+    there were warnings has none.
 
     Args:
         path: a patch folder, a folder of them or (v2) a folder of tile or scene folders; an image or a folder of
@@ -82,11 +85,14 @@ def predict_path(
             metadata.parquet next to it. If it is None, a model for which they are optional predicts without them.
         band_order: bands, by name, of a TIFF that has as many and does not mark its colours; None: Planet's order,
             with a warning if it was used.
+        offset: added to the digital numbers of the optical bands as they are read; see `_choose_shifted`.
 
     Raises:
         ArchiveError: nothing readable is there.
+        LandscribeError: the model takes no digital numbers that an offset could be added to.
     """
     inputs, optional = _read_inputs(served)
+    shifted = _choose_shifted(inputs, offset)
     names = list(inputs)
     if set(inputs) <= set(IMAGE_BANDS):
         paths, read = _open_images(path, inputs, band_order)
@@ -97,14 +103,31 @@ def predict_path(
         names = _choose_bands(names, optional, folders, s1_root)
         paths, read = _open_patches(path, folders, [BANDS[name] for name in names], s1_root)
     tables = []
-    for batch in _iter_batches(track(_read_all(paths, read), total=len(paths), what="predicting")):
+    patches = _read_all(paths, lambda path: _shift(read(path), shifted, offset))
+    for batch in _iter_batches(track(patches, total=len(paths), what="predicting")):
         values = {name: np.stack([bands[name] for _, bands in batch]) for name in names}
         table = served.predict(values)
         table.insert(0, "patch_id", [patch_id for patch_id, _ in batch])
         tables.append(table)
     if not tables:
         raise ArchiveError(f"{path}: none of the {len(paths)} patches could be read.")
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    _tell_warnings(table)
+    return table
+
+
+def _tell_warnings(table: pd.DataFrame) -> None:
+    """Say how many patches are out of the range of the model's train split, with the first as an example."""
+    if "warning" not in table:  # of a version that was registered before there were warnings
+        return
+    warned = table[table["warning"] != ""]
+    if len(warned):
+        make_logger("predict").warning(
+            "warning: %d of %d patches are out of the range of the train split: column `warning`; e.g. %s: %s",
+            len(warned),
+            len(table),
+            *warned.iloc[0][["patch_id", "warning"]],
+        )
 
 
 def write_predictions(table: pd.DataFrame, path: Path) -> None:
@@ -115,6 +138,44 @@ def write_predictions(table: pd.DataFrame, path: Path) -> None:
             table.assign(labels=table["labels"].str.join(";")).to_csv(beside, index=False)
         else:
             table.to_parquet(beside, index=False)
+
+
+def _choose_shifted(inputs: Mapping[str, np.dtype[Any]], offset: int) -> list[str]:
+    """Return the optical bands, to which the offset is added; none if it is 0.
+
+    Raises:
+        LandscribeError: there is none, or one is no integer of 16 bits.
+    """
+    if not offset:
+        return []
+    optical = [name for name in inputs if name not in S1_BANDS]
+    unfit = [
+        f"{name} ({inputs[name]})" for name in optical if inputs[name].kind not in "iu" or inputs[name].itemsize < 2
+    ]
+    if unfit or not optical:
+        received = ", ".join(unfit or inputs)
+        raise LandscribeError(
+            f"--offset {offset}: expected a model of digital numbers of 16 bits; this one takes {received}. Leave"
+            " --offset out."
+        )
+    make_logger("predict").info("%+d is added to the digital numbers of %s", offset, ", ".join(optical))
+    return optical
+
+
+def _shift(bands: dict[str, np.ndarray], names: Iterable[str], offset: int) -> dict[str, np.ndarray]:
+    """Return the bands with the offset added to those named, within the range of their dtype; the patch has a signal.
+
+    Raises:
+        PatchError: every pixel is 0, before or after.
+    """
+    check_signal(bands)
+    shifted = dict(bands)
+    for name in set(names) & set(bands):
+        limits = np.iinfo(bands[name].dtype)
+        values = np.clip(bands[name].astype(np.int64) + offset, limits.min, limits.max)
+        shifted[name] = values.astype(bands[name].dtype)
+    check_signal(shifted)
+    return shifted
 
 
 def _read_inputs(served: Any) -> tuple[dict[str, np.dtype[Any]], Mapping[str, Iterable[str]]]:
@@ -149,7 +210,8 @@ def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Se
         values = read_image(file, list(dtypes), order)
         for name, dtype in dtypes.items():
             if values[name].dtype != dtype:
-                raise PatchError(f"{file.name}: expected {dtype} values; received {values[name].dtype}")
+                hint = hint_at_reflectance(dtype, values[name].dtype)
+                raise PatchError(f"{file.name}: expected {dtype} values; received {values[name].dtype}{hint}")
         for quirk in unsaid.intersection(inspect_image(file, order).quirks):
             unsaid.remove(quirk)
             make_logger("predict").warning(

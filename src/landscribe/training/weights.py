@@ -1,4 +1,4 @@
-"""Where `train.weights` leads: checked before any work, without TensorFlow; its digest is part of a training."""
+"""The source of `train.weights`: checked before any work, without TensorFlow; its digest is part of a training."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class WeightsSource:
 
 
 def find_source(weights: str | None, backbones: Sequence[str]) -> WeightsSource:
-    """Return where `train.weights` leads now.
+    """Return the source that `train.weights` names now.
 
     Args:
         weights: `train.weights`; a relative path starts from the repository.
