@@ -59,8 +59,14 @@ def make_card(*bands: str, dtype: str, optional: dict[str, dict[str, float]]) ->
     known = {name: BANDS[name] for name in bands}
     facts = {name: {"size_px": band.size_px or 16, "dtype": band.dtype or dtype} for name, band in known.items()}
     resamples = any(band.size_px is None for band in known.values())
-    words = {"nomenclature": "discovered", "backbone": "x"}
-    return ModelCard(bands=facts, classes=CLASSES, resamples=resamples, optional=optional, **words)
+    return ModelCard(
+        bands=facts,
+        classes=CLASSES,
+        nomenclature="discovered",
+        backbone="x",
+        resamples=resamples,
+        optional=optional,
+    )
 
 
 @pytest.fixture

@@ -1,14 +1,15 @@
 """Section `archive` of params.yaml: where the archive is and how it is read."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from landscribe.core.bands import IMAGE_BANDS, check_bands
+from landscribe.core.bands import check_order
 from landscribe.core.params import Section, find_repository
 
 Layout = Literal["demo", "bigearthnet-v1", "bigearthnet-v2", "bigearthnet-tfrecord", "tagged-images"]
+Wavelength = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
 FLAGS = ("snow", "cloud")  # words of archive.exclude: the archive's own flags, not lists
 
 # Which keys each layout needs and which it may have; every other path stays null.
@@ -39,6 +40,7 @@ class ArchiveConfig(Section):
     nomenclature: str
     exclude: list[str]
     band_order: list[str] = Field(min_length=1)
+    wavelengths_nm: dict[str, Wavelength]
 
     @model_validator(mode="after")
     def _check_layout(self) -> Self:
@@ -54,7 +56,9 @@ class ArchiveConfig(Section):
             raise ValueError("root: set it to the folder of the Sentinel-2 patches, or s1_root to the Sentinel-1 ones")
         if isinstance(self.labels_file, list) and self.layout != "bigearthnet-v2":
             raise ValueError("labels_file: only bigearthnet-v2 takes several files; expected one path")
-        check_bands(self.band_order, IMAGE_BANDS, "band_order")
+        check_order(self.band_order, "band_order")
+        if self.wavelengths_nm:
+            check_order(list(self.wavelengths_nm), "wavelengths_nm")
         for word in self.exclude:
             if word in FLAGS and self.layout != "bigearthnet-v2":
                 raise ValueError(f"exclude: '{word}' needs the flags of BigEarthNet v2; give the path of a list")

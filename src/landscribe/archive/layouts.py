@@ -28,4 +28,4 @@ def open_archive(config: ArchiveConfig) -> Archive:
         case "bigearthnet-tfrecord":
             return BigEarthNetTFRecord(root)
         case "tagged-images":
-            return TaggedImages(root, cast(Path, labels_file), tuple(config.band_order))
+            return TaggedImages(root, cast(Path, labels_file), tuple(config.band_order), config.wavelengths_nm)

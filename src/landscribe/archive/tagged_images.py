@@ -1,25 +1,26 @@
-"""Tagged images: a folder of JPEG, PNG or GeoTIFF files and a CSV `image_name,tags` (the Planet Amazon form)."""
+"""Tagged images: a folder of JPEG, PNG, TIFF or JPEG 2000 files and a CSV `image_name,tags` (Planet Amazon's form)."""
 
 import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from landscribe.archive.image import IMAGE_SUFFIXES, ImageFacts, Square, inspect_image, read_image, resample
+from landscribe.archive.image import ImageFacts, Square, inspect_image, read_image, resample
+from landscribe.archive.image_format import IMAGE_SUFFIXES, choose_images
 from landscribe.archive.names import check_name
 from landscribe.archive.protocol import Listing, make_patches
-from landscribe.core.bands import IMAGE_BANDS, Band, check_bands
+from landscribe.core.bands import Band, check_order, make_image_bands
 from landscribe.core.errors import ArchiveError, PatchError
 from landscribe.core.quarantine import LeftOut
 from landscribe.runtime.progress import track
 
 _COLUMNS = ("image_name", "tags")
-_FACTS = ("dtype", "rows_px", "columns_px")
-_SQUARE = tuple(field.name for field in fields(Square))
+_FACTS = ("dtype", "rows_px", "columns_px", "bands")
+_SQUARE = tuple(item.name for item in fields(Square))
 
 
 @dataclass(frozen=True)
@@ -29,22 +30,24 @@ class TaggedImages:
     Attributes:
         root: folder of the images.
         labels_file: CSV with the columns image_name (with or without extension) and tags.
-        band_order: bands, by name, of a TIFF that has as many and does not mark its colours.
+        band_order: bands, by name, of a raster that has as many and does not name them itself.
+        wavelengths_nm: central wavelength of bands, by name; of a band that is not known, where it has one.
         name: of the archive in manifests and shards.
     """
 
     root: Path
     labels_file: Path
     band_order: tuple[str, ...]
+    wavelengths_nm: Mapping[str, float] = field(default_factory=dict)
     name: str = "tagged-images"
 
     def __post_init__(self) -> None:
-        check_bands(list(self.band_order), IMAGE_BANDS, "archive.band_order")
+        check_order(self.band_order, "archive.band_order")
 
     @property
     def bands(self) -> Mapping[str, Band]:
-        """R, G, B and NIR; size and dtype are resolved by the caller."""
-        return IMAGE_BANDS
+        """R, G, B, NIR and the bands that params name; size and dtype are resolved by the caller."""
+        return make_image_bands(self.band_order, self.wavelengths_nm)
 
     def iter_units(self) -> Iterator[tuple[str, list[Path]]]:
         """Yield (file name, [file]) of each image; a CSV that does not fit is refused before anything is read."""
@@ -59,7 +62,7 @@ class TaggedImages:
         facts: dict[str, ImageFacts] = {}
         for patch_id, path in track(match.files.items(), total=len(match.files), what="reading image headers"):
             try:
-                facts[patch_id] = inspect_image(path, self.band_order)
+                facts[patch_id] = inspect_image(path, self.band_order, self.wavelengths_nm)
             except PatchError as error:
                 match.quarantined.append(LeftOut(patch_id, str(error)))
         return Listing(
@@ -108,7 +111,7 @@ class TaggedImages:
         return _Match(tags, files, quarantined, Counter({"stray-file": strays, "image-without-tags": extra}))
 
     def read_patch(self, path: str, s1_path: str | None, bands: Sequence[Band]) -> dict[str, np.ndarray]:
-        """Read an image, resampled to the bands' size."""
+        """Read an image, resampled to the bands' size; masked where it has nodata."""
         values = read_image(self.root / path, [band.name for band in bands], self.band_order)
         for band in bands:
             if band.size_px is None or values[band.name].dtype != band.dtype:
@@ -134,22 +137,17 @@ def list_images(root: Path) -> tuple[list[Path], int]:
         ArchiveError: the folder is absent or holds no image.
     """
     try:
-        found = sorted(root.iterdir())
+        found = list(root.iterdir())
     except FileNotFoundError as error:
         raise ArchiveError(f"archive folder {root} does not exist; set archive.root to it.") from error
     except OSError as error:
         raise ArchiveError(
             f"folder {root} cannot be listed: {error.strerror}; expected the folder of the images."
         ) from error
-    # Names with a leading dot are macOS side files (._x.jpg): bytes of another kind under an image suffix.
-    images = [path for path in found if _is_image(path)]
+    images = choose_images(found)
     if not images:
         raise ArchiveError(f"folder {root}: expected {', '.join(IMAGE_SUFFIXES)} files; found none.")
     return images, len(found) - len(images)
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def read_tags(path: Path) -> tuple[dict[str, list[str]], list[LeftOut]]:

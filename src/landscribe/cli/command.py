@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landscribe.core.bands import IMAGE_BANDS, check_bands
+from landscribe.core.bands import check_order
 from landscribe.core.errors import LandscribeError, PromotionError
 from landscribe.core.nomenclature import CLASS_ORDERS, make_nomenclature
 from landscribe.core.params import PARAMS_FILE, find_repository, parse_section, read_params
@@ -55,7 +55,7 @@ def _make_parser() -> argparse.ArgumentParser:
         "--band-order",
         type=lambda text: text.split(","),
         metavar="BANDS",
-        help="of TIFFs that do not mark their colours; by default B,G,R,NIR",
+        help="names, in file order, of the bands of rasters that do not name them; by default B,G,R,NIR",
     )
     predict.set_defaults(run=_run_predict)
     promote = commands.add_parser("promote", help="make the challenger the champion, if it is better")
@@ -141,7 +141,7 @@ def _run_predict(arguments: argparse.Namespace) -> None:
             f"{arguments.path} does not exist; expected a patch folder, an image or a folder of them."
         )
     if arguments.band_order is not None:
-        check_bands(arguments.band_order, IMAGE_BANDS, "--band-order")
+        check_order(arguments.band_order, "--band-order")
     table = predict_path(arguments.path, load_served(arguments.model), arguments.s1_root, arguments.band_order)
     write_predictions(table, arguments.out)
     print(f"{len(table)} patches labelled: {arguments.out}")  # noqa: T201

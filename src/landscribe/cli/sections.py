@@ -77,6 +77,11 @@ def _check_bands(archive: ArchiveConfig, convert: ConvertConfig, train: TrainCon
             "convert.bands: VV and VH come from the Sentinel-1 twins. Set archive.s1_root to their folder (layouts"
             " bigearthnet-v1 and bigearthnet-v2), or take the two bands out."
         )
+    if archive.layout == "tagged-images" and (unnamed := [name for name in convert.bands if name not in bands]):
+        raise ParamsError(
+            f"convert.bands: expected bands out of {', '.join(bands)}; received {', '.join(unnamed)} besides. Name all"
+            " bands of the images in archive.band_order, or take these out."
+        )
     check_bands(convert.bands, bands, "convert.bands")
     missing = [name for name in train.bands if name not in convert.bands]
     if missing:

@@ -14,12 +14,13 @@ import pandas as pd
 
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1, read_twin_names
 from landscribe.archive.bigearthnet_v2 import read_twin_paths
-from landscribe.archive.image import PLANET_BAND_ORDER, inspect_image, read_image
+from landscribe.archive.image import PLANET_BAND_ORDER, inspect_image, read_image, resample
 from landscribe.archive.tagged_images import list_images
 from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band
 from landscribe.core.errors import ArchiveError, LandscribeError, PatchError
 from landscribe.core.files import replacing
 from landscribe.core.patch import S1_SCENE, V2_GRANULE, V2_S2_NAME, is_s1_name, is_s2_name
+from landscribe.records.masks import check_signal
 from landscribe.runtime.progress import make_logger, track
 
 _BATCH_SIZE_PATCHES = 64
@@ -52,16 +53,17 @@ def predict_path(
         served: the loaded MLflow model.
         s1_root: folder of the Sentinel-1 twins of Sentinel-2 patches, for a model that takes VV or VH; those of v2
             with metadata.parquet beside it. A model that can do without them does where this is None.
-        band_order: bands, by name, of a TIFF that has as many and does not mark its colours; None: Planet's order, and
-            a warning where it was needed.
+        band_order: bands, by name, of a raster that has as many and does not name them itself; None: Planet's order,
+            and a warning where it was needed.
 
     Raises:
         ArchiveError: nothing readable is there.
     """
     inputs, optional = _read_inputs(served)
     names = list(inputs)
-    if set(inputs) <= set(IMAGE_BANDS):
-        paths, read = _open_images(path, inputs, band_order)
+    facts = served.metadata.metadata or {}  # None in versions that were registered before it was written
+    if facts.get("resamples", set(inputs) <= set(IMAGE_BANDS)):
+        paths, read = _open_images(path, inputs, facts, band_order)
     else:
         folders = _list_folders(path)
         names = _choose_bands(names, optional, folders, s1_root)
@@ -110,7 +112,9 @@ def _choose_bands(
     return [name for name in names if name not in left_out]
 
 
-def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Sequence[str] | None) -> Opened:
+def _open_images(
+    path: Path, dtypes: Mapping[str, np.dtype[Any]], facts: Mapping[str, Any], band_order: Sequence[str] | None
+) -> Opened:
     files: dict[str, Path] = {}
     for file in [path] if path.is_file() else list_images(path)[0]:
         if (other := files.setdefault(file.stem, file)) != file:
@@ -123,7 +127,8 @@ def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Se
         for name, dtype in dtypes.items():
             if values[name].dtype != dtype:
                 raise PatchError(f"{file.name}: expected {dtype} values; received {values[name].dtype}")
-        for quirk in unsaid.intersection(inspect_image(file, order).quirks):
+        values = _fill_nodata(values, facts)
+        for quirk in unsaid.intersection(inspect_image(file, order, dtypes).quirks):
             unsaid.remove(quirk)
             make_logger("predict").warning(
                 "warning: %s does not mark its colours; it and others like it are read as %s. Where this is wrong, name"
@@ -134,6 +139,20 @@ def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Se
         return values
 
     return files, read
+
+
+def _fill_nodata(values: dict[str, np.ndarray], facts: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return the bands of an image as its model takes them: by the rule of the conversion, nodata is the train mean.
+
+    Raises:
+        PatchError: more of the image is nodata than the conversion tolerated.
+    """
+    limit = facts.get("max_nodata_fraction")
+    if limit is None:  # registered before nodata was known: every pixel counts
+        return {name: np.asarray(band) for name, band in values.items()}
+    resampled = {name: resample(band, facts["bands"][name]["size_px"]) for name, band in values.items()}
+    check_signal(resampled, limit)
+    return {name: np.ma.filled(band, band.dtype.type(facts["bands"][name]["fill"])) for name, band in resampled.items()}
 
 
 def _open_patches(path: Path, found: Mapping[str, Path], bands: Sequence[Band], s1_root: Path | None) -> Opened:

@@ -202,7 +202,9 @@ def _save_served(candidate: Candidate, folder: Path, mlflow_model: Model) -> Non
         signature=make_signature(candidate.card),
         input_example=dict(candidate.example),
         # Readable before the network is loaded, also where the signature leaves the inputs open.
-        metadata={"bands": candidate.card.bands, "optional": candidate.card.optional},
+        metadata={
+            name: getattr(candidate.card, name) for name in ("bands", "optional", "resamples", "max_nodata_fraction")
+        },
         # Named here: MLflow would start a process and import TensorFlow to infer them.
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _SERVING_LIBRARIES],
     )

@@ -15,6 +15,8 @@ import pandas as pd
 from PIL import Image
 
 _BATCH_SIZE_PATCHES = 64
+_BILINEAR = Image.Resampling.BILINEAR
+_LEAST_WEIGHT = 1e-6  # of the valid pixels in a resampled one; less is rounding
 
 
 class _Labeller:
@@ -79,19 +81,38 @@ class _Labeller:
         size_px, dtype = self._bands[name]["size_px"], self._bands[name]["dtype"]
         if values.ndim != 3 or values.dtype != dtype:
             raise ValueError(f"band {name}: expected {dtype} [n, row, column]; received {values.dtype} {values.shape}")
+        if values.shape[1:] != (size_px, size_px) and not self._resamples:
+            raise ValueError(f"band {name}: expected {size_px} x {size_px} pixels; received {values.shape[1:]}")
+        fill = self._bands[name].get("fill")  # of images alone
+        if fill is not None and values.dtype.kind == "f":
+            return _fill_gaps(values, size_px, fill)
         if values.shape[1:] == (size_px, size_px):
             return values
-        if not self._resamples:
-            raise ValueError(f"band {name}: expected {size_px} x {size_px} pixels; received {values.shape[1:]}")
-        return np.stack([_resample(patch, size_px) for patch in values])
+        return np.array([_resample(patch, size_px) for patch in values]).reshape(-1, size_px, size_px)
 
 
 def _resample(values: np.ndarray, size_px: int) -> np.ndarray:
     """The rule of `archive.image.resample`, written again because this file travels alone; a test holds them equal."""
-    resized = Image.fromarray(values.astype(np.float32)).resize((size_px, size_px), Image.Resampling.BILINEAR)
+    if values.shape == (size_px, size_px):
+        return values
+    resized = np.asarray(Image.fromarray(values.astype(np.float32)).resize((size_px, size_px), _BILINEAR))
+    if values.dtype.kind == "f":
+        return resized
     limits = np.iinfo(values.dtype)
-    rounded: np.ndarray = np.clip(np.rint(np.asarray(resized)), limits.min, limits.max).astype(values.dtype)
+    rounded: np.ndarray = np.clip(np.rint(resized), limits.min, limits.max).astype(values.dtype)
     return rounded
+
+
+def _fill_gaps(values: np.ndarray, size_px: int, fill: float) -> np.ndarray:
+    """Return float32 [n, size_px, size_px]; NaN and infinity are nodata, which has no weight and becomes `fill`."""
+    filled = np.empty((len(values), size_px, size_px), values.dtype)
+    for number, patch in enumerate(values):
+        valid = np.isfinite(patch)
+        means = _resample(np.where(valid, patch, np.float32(0)), size_px)
+        weights = _resample(valid.astype(np.float32), size_px)
+        known = weights >= _LEAST_WEIGHT
+        filled[number] = np.where(known, means / np.where(known, weights, 1), fill)
+    return filled
 
 
 class ServedModel(_Labeller, mlflow.pyfunc.PythonModel):  # type: ignore[misc]
