@@ -167,10 +167,9 @@ def _open_raster(path: Path, driver: str) -> Iterator[rasterio.DatasetReader]:
             if dataset.width * dataset.height > _MAX_PIXELS:
                 raise PatchError(f"{path.name}: expected at most {_MAX_PIXELS:,} px; received {dataset.shape}")
             if dataset.subdatasets:
-                pages = [f"GTIFF_DIR:{page}:{path.name}" for page in range(1, len(dataset.subdatasets) + 1)]
                 raise PatchError(
-                    f"{path.name}: expected one page; received {len(pages)}. Make them bands of one page (rio stack"
-                    f" {' '.join(pages)} stacked.tif), and name these in archive.band_order"
+                    f"{path.name}: expected one page; received {len(dataset.subdatasets)}. Save the page that is meant"
+                    f" as a file of its own (rio convert GTIFF_DIR:1:{path.name} page.tif), or all as bands of one"
                 )
             yield dataset
 
@@ -242,7 +241,9 @@ def _read_turn(image: Any, path: Path) -> tuple[bool, bool, bool] | None:
         if image.driver != "GTiff" or not image.transform.is_identity:
             return None
         with path.open("rb") as stream:
-            directory = TiffImagePlugin.ImageFileDirectory_v2(stream.read(16))
+            head = stream.read(8)
+            head += stream.read(8) if b"+" in head[2:4] else b""  # of a BigTIFF
+            directory = TiffImagePlugin.ImageFileDirectory_v2(head)
             stream.seek(directory.next)
             directory.load(stream)
         return _TURNS.get(directory.get(ExifTags.Base.Orientation, 1))
