@@ -28,8 +28,8 @@ class Kind:
     def words(self) -> str:
         """Words for SET."""
         names = f"[{','.join(self.bands)}]"
-        lengths = "{" + ",".join(f"{name}:{length}" for name, length in self.wavelengths_nm) + "}"
-        return f"archive.band_order={names} archive.wavelengths_nm={lengths} convert.bands={names} train.bands={names}"
+        lengths = "".join(f" archive.wavelengths_nm.{name}={length}" for name, length in self.wavelengths_nm)
+        return f"archive.band_order={names} convert.bands={names} train.bands={names}{lengths}"
 
 
 KINDS = {

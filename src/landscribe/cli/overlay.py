@@ -14,7 +14,7 @@ from landscribe.core.files import replacing
 from landscribe.core.params import PARAMS_FILE, read_params
 
 _NULL = "tag:yaml.org,2002:null"
-_WHOLE = ("search.space",)  # mappings whose keys are the user's: replaced, not merged
+_WHOLE = ("archive.wavelengths_nm", "search.space")  # mappings whose keys are the user's: replaced, not merged
 
 
 def parse_assignments(text: str) -> dict[str, Any]:
