@@ -6,12 +6,14 @@ PYTHON ?= python3
 PORT ?= 5000
 LOCK := $(if $(GPU),gpu,cpu)
 READY := .venv/$(LOCK).ready
+# One worker per core, at most four, as each may need 1.5 GB for TensorFlow. tests/conftest.py orders the test files.
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RECIPE SET STAGE
-# Where it is set no byte-code is kept, and TensorFlow takes 10 s to import instead of 3.
+# If it is set, byte-code is not stored, and TensorFlow takes 10 s to import instead of 3.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: repro test check drill bench format ui dashboard lock clean env
+.PHONY: repro test test-fast check drill bench format ui dashboard lock clean env
 .DEFAULT_GOAL := repro
 
 repro: $(READY)
@@ -19,15 +21,19 @@ repro: $(READY)
 
 test: $(READY)
 	coverage erase
-	coverage run -m pytest
+	coverage run -m pytest $(SIDE_BY_SIDE)
 	coverage combine --quiet
 	coverage report
 
-# Slow proofs: every layout from the archive to the registry.
+# The tests that neither train nor run the pipeline.
+test-fast: $(READY)
+	python -m pytest $(SIDE_BY_SIDE) -m "not slow"
+
+# Slow end-to-end tests: every layout from the archive to the registry.
 drill: $(READY)
 	python -m pytest drills
 
-# Figures, each with its reference in the same run: make bench [CASE="discover_v1 split"]
+# Measurements, each with its reference in the same run: make bench [CASE="discover_v1 split"]
 bench: $(READY)
 	@python -m benchmarks $(CASE)
 
@@ -52,19 +58,22 @@ dashboard: PORT := 8080
 dashboard: $(READY)
 	@python -m landscribe.search.dashboard --port $(PORT)
 
-# Pinned for Python 3.11 to 3.13 on every platform; no index is named, so that a mirror serves as well.
+# Pinned for Python 3.11 to 3.13 on every platform; no index is named, so that a mirror serves as well. `lowest` pins each
+# bound of pyproject.toml at its lower end: the fast tests pass with it, so that the bounds are true.
+LOCKS := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	--extra dev pyproject.toml
+
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-		--extra dev pyproject.toml -o requirements/cpu.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-		--extra dev --extra gpu pyproject.toml -o requirements/gpu.txt
+	$(LOCKS) -o requirements/cpu.txt
+	$(LOCKS) --extra gpu -o requirements/gpu.txt
+	$(LOCKS) --resolution lowest-direct -o requirements/lowest.txt
 
 env: $(READY)
 
 $(READY): requirements/$(LOCK).txt pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
 		'expected Python 3.11 to 3.13; received %d.%d. Name one: make PYTHON=python3.12 ...' % sys.version_info[:2])"
-	rm -f .venv/*.ready
+	@echo "making the environment, 1 to 2 minutes"; rm -f .venv/*.ready
 	@if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python "$(PYTHON)" .venv && \
 		uv pip install --quiet --python .venv --require-hashes --compile-bytecode -r requirements/$(LOCK).txt && \
@@ -78,8 +87,9 @@ $(READY): requirements/$(LOCK).txt pyproject.toml
 	fi
 	@touch $@
 
-# What the stages wrote (the next run restores it from the cache) and what tools cached. Archives, runs, registry and
-# .venv stay.
+# Removes the outputs of the stages (the next run restores them from the cache) and the caches of tools. Archives, runs,
+# the registry, the studies of the search, entries that have not reached MLflow yet and .venv stay.
 clean:
-	rm -rf data/*.json data/*.parquet data/records search models scores reports metrics .landscribe dvc_plots
+	rm -rf data/*.json data/*.parquet data/code data/records search models scores reports metrics dvc_plots
+	rm -rf $(filter-out .landscribe/search .landscribe/outbox,$(wildcard .landscribe/*))
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.* htmlcov

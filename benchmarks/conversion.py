@@ -48,7 +48,7 @@ def run() -> list[Figure]:
     """Convert a made archive from the cache of the system; of runs that take turns the best one of each counts.
 
     The best, not the median: whatever else the machine does can only add, and it adds to the longer of two sides more
-    often. Measured on a virtual machine whose host takes unused memory back: 500 to 1,100 us a patch for the same work.
+    often. Measured on a virtual machine whose host takes unused memory back: 500 to 1,100 us per patch, the same work.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -27,7 +27,7 @@ from landscribe.core.params import PARAMS_FILE, parse_section, read_params
 from landscribe.core.patch import S1_FOLDER, S2_FOLDER
 from landscribe.demo.config import DemoConfig
 from landscribe.demo.writer import write_demo_archive
-from landscribe.evaluation.bootstrap import Judged, compute_draws, compute_interval
+from landscribe.evaluation.bootstrap import ScoredSplit, compute_draws, compute_interval
 from landscribe.evaluation.config import BootstrapConfig, EvaluateConfig
 from landscribe.index.labels import build_index
 from landscribe.records.schema import Manifest
@@ -125,11 +125,11 @@ def _measure(records: Records, config: TrainConfig, bootstrap: BootstrapConfig) 
     batches = make_eval_dataset(records.manifest, records.folder, "test", config.bands, config.batch_size_patches)
     _, truth, scores = predict_scores(make_predict(model), batches, records.manifest.num_records("test"))
     values = compute_average_precisions(truth, scores)
-    judged = Judged(truth.astype(bool), scores, np.full(truth.shape[1], 0.5))
+    scored = ScoredSplit(truth.astype(bool), scores, np.full(truth.shape[1], 0.5))
     words = (config.loss.name, config.seed, np.nanmean(values), result.best_val_macro_ap)
     sys.stdout.write("losses: {}, seed {}: test macro AP {:.4f} (best val {:.4f})\n".format(*words))
     sys.stdout.flush()
-    return _Measured(values, compute_draws(judged, bootstrap).classes["average_precision"])
+    return _Measured(values, compute_draws(scored, bootstrap).classes["average_precision"])
 
 
 def _compare(

@@ -1,7 +1,7 @@
 """What others read patches with: the archive authors' TFRecord reader, and a Keras `Sequence` that opens TIFFs.
 
-Both are written anew after what the originals do; the authors' reader is that of bigearthnet-models-tf: one int64 a
-pixel, parsed and normalised patch by patch, coarser bands resampled to 10 m by bicubic interpolation.
+Both are rewritten from the originals; the authors' reader is that of bigearthnet-models-tf: one int64 per pixel, parsed
+and normalised patch by patch, coarser bands resampled to 10 m by bicubic interpolation.
 """
 
 from collections.abc import Iterable, Sequence

@@ -39,7 +39,7 @@ _TRAIN = {"bands": ["B02", "B03", "B04", "B08"], "warmup_epochs": 0.5, "norm_bat
 
 
 def run() -> list[Figure]:
-    """Search and compare; a line a seed goes to stdout."""
+    """Search and compare; a line per seed goes to stdout."""
     params = read_params(_CHECKOUT / PARAMS_FILE)
     params["demo"] |= {"num_patches": NUM_PATCHES}
     params["split"] |= {"fractions": {"val": 0.25, "test": 0.05}}

@@ -3,7 +3,7 @@
     UCMERCED=FOLDER python -m benchmarks ucmerced
 
 FOLDER holds images/, train.csv (image_name,tags) and lists/{train,val,test}.csv. Every model is trained from scratch on
-the same lists; each run of a recipe is the whole river, in a copy of the project, and reads the test split once.
+the same lists; each run of a recipe is the whole pipeline, in a copy of the project, and reads the test split once.
 """
 
 import os
@@ -76,7 +76,7 @@ def _find_data() -> str:
 
 
 def _run_recipe(checkout: Checkout, recipe: str, assignments: str) -> float:
-    """Return the test macro AP of the river with these params."""
+    """Return the test macro AP of the pipeline with these params."""
     checkout.run("git", "checkout", "--quiet", "params.yaml")
     began, worked = time.monotonic(), _sum_processor_s()
     checkout.repro(assignments, "--recipe", recipe, "--stage", "evaluate")

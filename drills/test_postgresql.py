@@ -95,14 +95,14 @@ def test_two_hosts_share_a_study_and_its_runs(server: str, hosts: list[Checkout]
     one, other = hosts
     logs = [tmp_path / "one.log", tmp_path / "other.log"]
     first = begin(one, logs[0], "dvc", "repro", "search")
-    second = begin(other, logs[1], "python", "-m", "landscribe.cli.command", "search")
+    second = begin(other, logs[1], "python", "-m", "landscribe.cli", "search")
     while first.poll() is None and not list_trials(logs[1]):  # both begin on empty databases
         assert second.poll() is None, logs[1].read_text(encoding="utf-8")
         time.sleep(0.1)
     time.sleep(2)  # into its next trial
     second.send_signal(signal.SIGKILL)
     second.wait()
-    third = begin(other, logs[1], "python", "-m", "landscribe.cli.command", "search")
+    third = begin(other, logs[1], "python", "-m", "landscribe.cli", "search")
     assert (first.wait(), third.wait()) == (0, 0), "\n".join(log.read_text(encoding="utf-8") for log in logs)
     done = ", ".join(str(list_trials(log)) for log in logs)
     call(f"check_shared({server!r}, {done})")

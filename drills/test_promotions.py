@@ -73,10 +73,10 @@ def test_of_twenty_promotions_of_one_challenger_one_wins_and_the_others_are_told
     version = challenge.register(0.9)
     answers = finish([start(checkouts[number % 2], "promote") for number in range(NUM_PROCESSES)])
     winners = [out for status, out, _ in answers if status == 0]
-    told = [err for status, _, err in answers if status == 1]
-    assert (len(winners), len(told)) == (1, NUM_PROCESSES - 1), answers
+    refused = [err for status, _, err in answers if status == 1]
+    assert (len(winners), len(refused)) == (1, NUM_PROCESSES - 1), answers
     assert f"version {version} of {NAME} is champion (test_macro_ap above version 1)" in winners[0]
-    assert all(f"error: version {version} is the champion already" in err for err in told), told
+    assert all(f"error: version {version} is the champion already" in err for err in refused), refused
     log = read_log(NAME)
     assert [entry.version for entry in log] == ["1", version]
     check_log(log, challenge.read_champion())

@@ -1,7 +1,7 @@
-"""discover: one row a patch, its classes by name and its place; quirks counted, bad patches quarantined.
+"""discover: one row per patch, its classes by name and its place; quirks counted, bad patches quarantined.
 
 Reads: the archive, data/archive.json. Writes: data/index.parquet, data/nomenclature.json, reports/discover/.
-Params: archive, discover. Cost: one small file a patch (v1), seconds (v2); no TensorFlow.
+Params: archive, discover. Cost: one small file per patch (v1), seconds (v2); no TensorFlow.
 """
 
 from landscribe.archive.config import ArchiveConfig
@@ -27,7 +27,7 @@ def main() -> None:
     listing.patches = locate_patches(listing.patches)
     nomenclature = make_nomenclature(config.nomenclature, find_labels(listing.patches), find_repository())
     index = build_index(listing, nomenclature, Exclusions(config.exclude_paths, config.exclude_flags))
-    check_bad_fraction(index.quarantined, index.num_judged, limit, "discover")
+    check_bad_fraction(index.quarantined, index.num_checked, limit, "discover")
     write_index(index.table, paths.INDEX)
     write_nomenclature(nomenclature, paths.NOMENCLATURE)
     log_summary("discover", write_discover_report(paths.REPORTS / "discover", index, nomenclature.classes, archive))

@@ -1,4 +1,4 @@
-"""The files of the river, relative to the checkout; dvc.yaml names the same ones."""
+"""The files of the pipeline, relative to the checkout; dvc.yaml names the same ones."""
 
 from pathlib import Path
 

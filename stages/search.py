@@ -1,4 +1,4 @@
-"""search: Optuna over the section `train`; one parent run in MLflow with a child run a trial.
+"""search: Optuna over the section `train`; one parent run in MLflow with a child run per trial.
 
 Reads: data/records/, data/band_statistics.json. Writes: search/best_params.yaml, reports/search/.
 Params: search, train (its values are trial 0). Cost: search.trials short trainings, LANDSCRIBE_WORKERS at a time.

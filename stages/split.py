@@ -1,4 +1,4 @@
-"""split: who trains, who validates, who tests, and how far the three touch.
+"""split: the splits train, val and test, and an audit of how far they touch.
 
 Reads: data/index.parquet, data/nomenclature.json, the lists of params. Writes: data/splits.parquet, reports/split/.
 Params: split. Cost: seconds; half a minute for half a million patches; no TensorFlow.

@@ -1,5 +1,7 @@
-"""Fixtures: a fake archive with real names, made once; real samples where they are present."""
+"""Fixtures that all tests share, and the order of the tests where workers run them side by side."""
 
+import os
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,30 @@ import pytest
 from landscribe.demo.config import DemoConfig
 from landscribe.demo.writer import write_demo_archive
 from tests.support.paths import SAMPLES
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A worker has a core. TensorFlow would take a thread per core of the machine, which then wait for each other.
+    for _name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(_name, "1")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file on one worker, which makes its fixtures once; begin with the files that take longest."""
+    seconds = defaultdict[str, float](float)
+    for item in items:
+        if not find_group(item):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+        slow = item.get_closest_marker("slow")
+        seconds[find_group(item)] = max(seconds[find_group(item)], slow.args[0] if slow else 0.0)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: -seconds[find_group(item)])
+
+
+def find_group(item: pytest.Item) -> str:
+    """Return the name of the tests that one worker runs; empty where none is given."""
+    group = item.get_closest_marker("xdist_group")
+    return str(group.args[0]) if group else ""
 
 
 @pytest.fixture(scope="session")

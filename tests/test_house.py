@@ -1,4 +1,4 @@
-"""The tree reads as the river: packages alone, in one order, without a cycle, each with a small front."""
+"""The tree follows the data flow: packages only, in one order, without a cycle, each with a small front."""
 
 import ast
 import importlib

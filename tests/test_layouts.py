@@ -17,6 +17,8 @@ from stages import convert, discover, fingerprint, split
 from tests.support.layouts import LAYOUTS
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow(60)
+
 
 def run_to_convert(folder: Path, words: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Manifest, dict[str, Record]]:
     """Run the first four stages in `folder`; return the manifest and the records by patch_id."""

@@ -289,7 +289,7 @@ def test_a_file_that_is_none_is_quarantined_among_others_and_an_error_alone(copy
     assert listing.quarantined[0].patch_id == "val.tfrecord, record 0"
     assert {bad.patch_id.split(",")[0] for bad in listing.quarantined} == {"val.tfrecord"}
     assert set(listing.patches["official_split"].to_pylist()) == {"train", "test"}
-    with pytest.raises(ArchiveError, match=r"none holds a sound one\. The first: val\.tfrecord, record 0: file "):
+    with pytest.raises(ArchiveError, match=r"none has a valid one\. The first: val\.tfrecord, record 0: file "):
         BigEarthNetTFRecord(copy / "val.tfrecord").read_listing()
 
 

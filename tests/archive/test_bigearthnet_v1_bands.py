@@ -1,4 +1,4 @@
-"""The bands of BigEarthNet v1: the files value by value, and each damaged one told by name."""
+"""The bands of BigEarthNet v1: the files value by value, and each damaged one reported by name."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -164,7 +164,7 @@ def test_a_damaged_cache_is_as_none(
 def test_an_interrupted_run_goes_on_from_what_it_saved(
     root: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fingerprint, "_CHUNK_BYTES", 1)  # a unit a chunk
+    monkeypatch.setattr(fingerprint, "_CHUNK_BYTES", 1)  # a unit per chunk
     monkeypatch.setattr(fingerprint, "_SAVE_EVERY_S", 0.0)
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     with monkeypatch.context() as patch:

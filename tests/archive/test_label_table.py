@@ -40,7 +40,7 @@ def test_parquet_and_csv_give_the_same_labels(tmp_path: Path) -> None:
         ({"labels": [["a"], None, ["b"]]}, "received a null"),
         ({"labels": [["a"], [None], ["b"]]}, "received a null"),
         ({"patch_id": ["a", None, "c"]}, "received a null"),
-        ({"patch_id": ["a", "b", "a"]}, "patch 'a' stands on more than one row"),
+        ({"patch_id": ["a", "b", "a"]}, "patch 'a' is on more than one row"),
         ({"patch_id": pa.array([], pa.string()), "labels": pa.array([], pa.list_(pa.string()))}, "the table has none"),
     ],
 )

@@ -73,7 +73,7 @@ def test_tile_and_cell_give_the_corner_of_every_real_tiff_of_v2(samples: Path) -
 
 @pytest.mark.parametrize("tile", ["33UUP", "31NEA", "31MEV", "53HNV", "01CDM", "33XWH", "19HCC", "36KWD"])
 def test_a_tile_lies_in_its_own_zone_and_band(tile: str) -> None:
-    """The letters say where: 6 degrees of longitude a zone, 8 of latitude a band. PROJ agrees."""
+    """The letters say where: 6 degrees of longitude a zone, 8 of latitude per band. PROJ agrees."""
     (row,) = locate({"tile": tile, "column": 41, "row": 41})
     zone, band = int(tile[:2]), "CDEFGHJKLMNPQRSTUVWX".index(tile[2])
     assert 6 * zone - 186.5 < row["longitude"] < 6 * zone - 179.5

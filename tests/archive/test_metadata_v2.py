@@ -72,7 +72,7 @@ def test_what_is_no_parquet_is_refused_in_one_line(tmp_path: Path) -> None:
 
 def test_no_row_at_all_is_refused(tmp_path: Path) -> None:
     pq.write_table(ROWS.slice(0, 0), tmp_path / "metadata.parquet")
-    with pytest.raises(ArchiveError, match="one row a patch; received none"):
+    with pytest.raises(ArchiveError, match="one row per patch; received none"):
         read_metadata([tmp_path / "metadata.parquet"])
 
 

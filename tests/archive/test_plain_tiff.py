@@ -103,7 +103,7 @@ FLOATS, BYTES = VALUES.astype(np.float32), VALUES.astype(np.uint8)
 WRITTEN: dict[str, tuple[np.ndarray, dict[str, Any], bool]] = {
     "strips": (VALUES, {}, True),
     "one strip": (VALUES, {"blockysize": 40}, True),
-    "a strip a row": (VALUES, {"blockysize": 1}, True),
+    "a strip per row": (VALUES, {"blockysize": 1}, True),
     "nodata": (VALUES, {"nodata": 0}, True),
     "nodata as a long text": (FLOATS, {"nodata": -9999.25}, True),
     "nodata as no number": (FLOATS, {"nodata": np.nan}, True),

@@ -1,4 +1,4 @@
-"""One band from its file: plainly or through GDAL the same, and each thing that is no such file told by name."""
+"""One band from its file: plainly or through GDAL the same, and each thing that is no such file reported by name."""
 
 import errno
 import os

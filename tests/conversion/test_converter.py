@@ -73,7 +73,7 @@ def run(archive: Archive, folder: Path, num_workers: int = 1, **values: Any) -> 
 
 
 def summarise(done: Conversion) -> dict[str, dict[str, Any]]:
-    """Return band -> what is told of it."""
+    """Return band -> its entry in the report."""
     return {name: band.summarise() for name, band in done.statistics.items()}
 
 
@@ -332,7 +332,7 @@ def test_equal_pixels_are_found_across_the_splits(tmp_path: Path) -> None:
     done = convert(source, make_config(bands=["R", "G", "B"]), tmp_path / "records", tmp_path / "scratch", 1)
     report = write_convert_report(tmp_path / "report", done)
     assert report["equal_pixels"] == {"test_also_in_train": 1}
-    assert "1 patches of test hold the same pixels as patches of train" in str(report["warnings"])
+    assert "1 patches of test have the same pixels as patches of train" in str(report["warnings"])
     assert pd.read_csv(tmp_path / "report/equal_pixels.csv")["patch_id"].tolist() == sorted(twins)
 
 
@@ -366,7 +366,7 @@ def test_the_digest_knows_order_and_content(done: Conversion) -> None:
 
 def test_missing_bands_and_empty_splits_are_refused(done: Conversion) -> None:
     check_subset(["VV", "B02"], done.manifest, "train.bands")
-    with pytest.raises(RecordsError, match=r"train\.bands asks for R; the records hold B01, .*VH\."):
+    with pytest.raises(RecordsError, match=r"train\.bands needs R; the records have B01, .*VH\."):
         check_subset(["B02", "R"], done.manifest, "train.bands")
     check_not_empty(done.manifest, "val")
     empty = replace(done.manifest, splits=done.manifest.splits | {"val": ()})

@@ -26,7 +26,7 @@ SPLITS = ("train", "train", "val", "test")
 
 def run(folder: Path, kind: Kind, **changed: Any) -> Conversion:
     """Convert `folder`/images."""
-    archive = TaggedImages(folder / "images", folder / "tags.csv", kind.bands, dict(kind.wavelengths_nm))
+    archive = TaggedImages(folder / "images", folder / "tags.csv", kind.bands, wavelengths_nm=dict(kind.wavelengths_nm))
     listing = archive.read_listing()
     nomenclature = make_nomenclature("discovered", find_labels(listing.patches), folder)
     index = build_index(listing, nomenclature).table.to_pandas()

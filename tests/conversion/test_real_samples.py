@@ -1,4 +1,4 @@
-"""Four real pairs of BigEarthNet v1 / MM go down the river to records, value by value."""
+"""Four real pairs of BigEarthNet v1 / MM are converted to records, value by value."""
 
 from pathlib import Path
 

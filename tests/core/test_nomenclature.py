@@ -215,7 +215,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda path: path.write_bytes(b""), "expected a mapping of class name"),
     "not UTF-8": (lambda path: path.write_bytes(b"\xff\xff: [b]"), "expected YAML or JSON"),
     "a class twice": (lambda path: path.write_bytes(b"a: [x]\na: [y]\n"), "expected YAML or JSON"),
-    "a label twice": (lambda path: path.write_bytes(b"a: [x, y]\nb: [y]\n"), "label 'y' stands under two classes"),
+    "a label twice": (lambda path: path.write_bytes(b"a: [x, y]\nb: [y]\n"), "label 'y' is listed under two classes"),
 }
 
 

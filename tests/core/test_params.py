@@ -8,10 +8,21 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from landscribe.archive.config import ArchiveConfig
 from landscribe.cli.sections import SECTIONS, check_params
 from landscribe.core.bands import BANDS, S1_BANDS, S2_BANDS
 from landscribe.core.errors import ParamsError, TrainingError
-from landscribe.core.params import PARAMS_FILE, find_repository, find_scratch, flatten, nest, parse_section, read_params
+from landscribe.core.params import (
+    PARAMS_FILE,
+    find_repository,
+    find_scratch,
+    flatten,
+    nest,
+    parse_section,
+    read_params,
+    resolve_path,
+)
+from landscribe.splits.config import SplitConfig
 from tests.support.paths import ROOT
 
 COMMITTED = read_params(ROOT / PARAMS_FILE)
@@ -47,7 +58,7 @@ IMPOSSIBLE: list[tuple[str, Any, str]] = [
     ("split.strategy", "official", "layout demo has no split of its own"),
     ("split.spatial.buffer_cells", 0, "greater than or equal to 1"),
     ("split.spatial.val", ["33UUP"], "blocks have no names"),
-    ("split.fractions", {"val": 0.5, "test": 0.5}, "must leave something to train"),
+    ("split.fractions", {"val": 0.5, "test": 0.5}, "must be below 1"),
     ("split.fractions.test", 1, "less than 1"),
     ("split.seed", "lucky", "received 'lucky'"),
     ("search.trials", -1, "greater than or equal to 0"),
@@ -58,7 +69,8 @@ IMPOSSIBLE: list[tuple[str, Any, str]] = [
     ("search.space", [], "valid dictionary; received []"),
     ("search.pruning", {"startup_trials": 0, "warmup_epochs": 1}, "greater than or equal to 1"),
     ("archive.layout", "bigearthnet-v9", "received 'bigearthnet-v9'"),
-    ("archive.layout", "tagged-images", "labels_file: layout tagged-images needs it"),
+    ("archive.tag_separator", ",", "tag_separator: only a table of tags has one"),
+    ("archive.tag_separator", "/", "archive.tag_separator"),
     ("archive.s1_root", "radar", "s1_root: layout demo takes none"),
     ("archive.exclude", ["snow"], "'snow' needs the flags of BigEarthNet v2"),
     ("archive.root", 7, "valid string; received 7"),
@@ -330,3 +342,27 @@ def test_relative_paths_start_from_the_repository(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "real"))  # inside `dvc exp run --temp`
     assert find_repository() == tmp_path / "real"
     assert find_scratch() == tmp_path / "real" / ".landscribe"
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("~/a b", "HOME/a b"), ("a/~", "ROOT/a/~"), ("/x", "/x"), ("~nobody-9/x", "ROOT/~nobody-9/x")]
+)
+def test_paths_start_from_the_repository_or_from_home(monkeypatch: pytest.MonkeyPatch, name: str, path: str) -> None:
+    monkeypatch.setenv("HOME", "/home/of/somebody")
+    monkeypatch.setenv("DVC_ROOT", "/the/repository")
+    assert str(resolve_path(name)) == path.replace("HOME", "/home/of/somebody").replace("ROOT", "/the/repository")
+
+
+def test_every_path_of_a_section_may_start_from_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    mapping = tmp_path / "map.yaml"
+    mapping.touch()
+    names = {key: f"~/{key}" for key in ("root", "s1_root", "maps_root", "labels_file")}
+    section = COMMITTED["archive"] | names
+    section |= {"layout": "bigearthnet-v2", "exclude": ["~/exclude", "snow"], "nomenclature": "~/map.yaml"}
+    archive = parse_section({"archive": section}, "archive", ArchiveConfig)
+    found = [archive.root_path, archive.s1_root_path, archive.maps_root_path, *archive.extra_files]
+    assert found == [tmp_path / name for name in ("root", "s1_root", "maps_root", "labels_file", "exclude", "map.yaml")]
+    section = COMMITTED["split"] | {"strategy": "official", "files": ["~/a", "~/b", "~/c"], "seen_lists": ["~/d"]}
+    split = parse_section({"split": section}, "split", SplitConfig)
+    assert split.file_paths == [tmp_path / name for name in "abcd"]

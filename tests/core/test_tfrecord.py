@@ -56,7 +56,7 @@ def test_features_by_name_are_those_of_the_whole() -> None:
 
 @pytest.mark.parametrize("record", [b"no protobuf", b"\n\x05\n\x03\n\x01\xff", encode_example(FEATURES)[:-9]])
 def test_bytes_that_are_no_example_are_refused(record: bytes) -> None:
-    with pytest.raises(RecordsError, match=r"expected a record that holds a tf\.train\.Example"):
+    with pytest.raises(RecordsError, match=r"expected a record with a tf\.train\.Example"):
         decode_example(record)
 
 

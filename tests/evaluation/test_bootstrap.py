@@ -5,7 +5,7 @@ import pytest
 
 from landscribe.evaluation import bootstrap
 from landscribe.evaluation.bootstrap import (
-    Judged,
+    ScoredSplit,
     compute_draws,
     compute_interval,
     compute_macro_ap_draws,
@@ -17,20 +17,20 @@ from tests.support.problems import draw_problem, make_config
 CONFIG = make_config().bootstrap
 
 
-def make_judged(units: np.ndarray | None = None) -> Judged:
+def make_scored(units: np.ndarray | None = None) -> ScoredSplit:
     """Return a problem to draw from."""
     truth, scores = draw_problem(3)
-    return Judged(truth, scores, np.full(truth.shape[1], 0.45), units)
+    return ScoredSplit(truth, scores, np.full(truth.shape[1], 0.45), units)
 
 
 @pytest.mark.parametrize("num_workers", [2, 3])
 def test_draws_do_not_depend_on_the_workers(monkeypatch: pytest.MonkeyPatch, num_workers: int) -> None:
-    alone = compute_draws(make_judged(), CONFIG)
-    groups = [make_judged().truth] * 2, [make_judged().scores] * 2
+    alone = compute_draws(make_scored(), CONFIG)
+    groups = [make_scored().truth] * 2, [make_scored().scores] * 2
     alone_by_group = compute_macro_ap_draws(*groups, CONFIG)
     monkeypatch.setattr(bootstrap, "_DECISIONS_PER_WORKER", 1)
     monkeypatch.setattr("os.cpu_count", lambda: num_workers)
-    together = compute_draws(make_judged(), CONFIG)
+    together = compute_draws(make_scored(), CONFIG)
     for one, other in ((alone.metrics, together.metrics), (alone.classes, together.classes)):
         for name, values in one.items():
             assert len(values) == CONFIG.draws
@@ -47,23 +47,23 @@ def test_a_draw_takes_as_many_units_as_there_are() -> None:
 
 
 def test_tiles_of_one_patch_each_are_patches() -> None:
-    by_patch = compute_draws(make_judged(), CONFIG)
-    by_tile = compute_draws(make_judged(np.arange(60)), CONFIG)
+    by_patch = compute_draws(make_scored(), CONFIG)
+    by_tile = compute_draws(make_scored(np.arange(60)), CONFIG)
     for name, values in by_patch.metrics.items():
         np.testing.assert_array_equal(values, by_tile.metrics[name])
 
 
 def test_every_drawn_metric_is_finite_and_has_a_value() -> None:
-    judged = make_judged()
-    values = compute_metrics(judged.truth, judged.scores, judged.thresholds)
-    drawn = compute_draws(judged, CONFIG).metrics
+    scored = make_scored()
+    values = compute_metrics(scored.truth, scored.scores, scored.thresholds)
+    drawn = compute_draws(scored, CONFIG).metrics
     assert set(values) - set(drawn) == {"num_patches", "num_classes_scored"}
     assert all(np.isfinite(draws).all() for draws in drawn.values())
 
 
 def test_where_nothing_varies_the_interval_is_the_value() -> None:
     truth, _ = draw_problem(0)
-    draws = compute_draws(Judged(truth, truth.astype(np.float32), np.full(truth.shape[1], 0.5)), CONFIG)
+    draws = compute_draws(ScoredSplit(truth, truth.astype(np.float32), np.full(truth.shape[1], 0.5)), CONFIG)
     for name in ("macro_ap", "micro_ap", "macro_f1", "micro_f1", "subset_accuracy"):
         assert compute_interval(1.0, draws.metrics[name], 0.95) == (1, 1)
 

@@ -7,7 +7,7 @@ import pytest
 
 from landscribe.core.errors import ForeignError, NomenclatureError
 from landscribe.core.scores import Scores
-from landscribe.evaluation.bootstrap import Judged, compute_draws, compute_interval
+from landscribe.evaluation.bootstrap import ScoredSplit, compute_draws, compute_interval
 from landscribe.evaluation.paired import compare
 from tests.support.problems import draw_scores, make_config
 
@@ -50,7 +50,7 @@ def test_pairing_is_narrower_than_two_intervals() -> None:
     paired = compare((one, HALF), (other, HALF), CONFIG)["micro_ap"]
     widths = []
     for scores in (one, other):
-        draws = compute_draws(Judged(scores.truth.astype(bool), scores.scores, HALF), CONFIG).metrics["micro_ap"]
+        draws = compute_draws(ScoredSplit(scores.truth.astype(bool), scores.scores, HALF), CONFIG).metrics["micro_ap"]
         low, high = compute_interval(0.0, draws, CONFIG.confidence)
         widths.append(high - low)
     assert paired.high - paired.low < 0.8 * np.linalg.norm(widths)

@@ -41,7 +41,7 @@ def write_lists(path: Path, classes: Any = None, **matrices: Any) -> Path:
 
 
 def write_wide(path: Path, matrix: np.ndarray, names: Any, **columns: Any) -> Path:
-    """Write a CSV or parquet with a column a class."""
+    """Write a CSV or parquet with a column per class."""
     table = pd.DataFrame(matrix, columns=list(names))
     table.insert(0, "patch_id", NAMES)
     table = table.assign(**columns)
@@ -160,7 +160,7 @@ def test_a_wrong_order_shows_when_the_file_has_truth_too(tmp_path: Path, index_p
 
 def test_scores_need_a_truth_that_knows_every_patch(tmp_path: Path, index_path: Path) -> None:
     foreign = read(write_wide(tmp_path / "a.csv", SCORES, BEN_19.classes))
-    with pytest.raises(ForeignError, match="cannot be judged"):
+    with pytest.raises(ForeignError, match="cannot be evaluated"):
         make_scores(foreign, BEN_19, None)
     stranger = Foreign(("stranger", *NAMES[1:]), foreign.classes, None, foreign.scores)
     with pytest.raises(ForeignError, match=r"no truth for 1 of the 30 patches, e\.g\. stranger"):
@@ -168,7 +168,7 @@ def test_scores_need_a_truth_that_knows_every_patch(tmp_path: Path, index_path: 
     with pytest.raises(ForeignError, match="expected an index"):
         make_scores(foreign, BEN_19, tmp_path / "absent.parquet")
     labels = read(write_wide(tmp_path / "b.csv", TRUTH.astype(int), BEN_19.classes), class_columns="truth")
-    with pytest.raises(ForeignError, match="labels alone"):
+    with pytest.raises(ForeignError, match="only labels"):
         make_scores(labels, BEN_19, index_path)
 
 
@@ -223,7 +223,7 @@ def test_a_patch_without_a_class_stays_a_row(tmp_path: Path) -> None:
 
 
 def test_labels_are_written_as_labels_alone(tmp_path: Path) -> None:
-    with pytest.raises(ForeignError, match="the file holds scores"):
+    with pytest.raises(ForeignError, match="the file contains scores"):
         write_labels(read(write_wide(tmp_path / "a.csv", SCORES, BEN_19.classes)), tmp_path / "b.csv")
     with pytest.raises(ForeignError, match=r"ends in \.csv or \.parquet"):
         write_labels(read(write_lists(tmp_path / "a.parquet", labels=SOURCE_LABELS)), tmp_path / "b.json")
@@ -255,15 +255,15 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "a number for an array": (lambda folder: write_archive(folder / "a.npz", patch_id=3), "expected a readable"),
     "no patch_id": (lambda folder: write_bytes(folder / "a.csv", b"name,Pastures\nx,1\n"), "a column patch_id"),
-    "no row": (lambda folder: write_bytes(folder / "a.csv", b"patch_id,labels\n"), "expected a row a patch"),
+    "no row": (lambda folder: write_bytes(folder / "a.csv", b"patch_id,labels\n"), "expected one row per patch"),
     "a patch without a name": (lambda folder: write_bytes(folder / "a.csv", b"patch_id,labels\n,Pastures\n"), "empty"),
     "a patch twice": (
         lambda folder: write_bytes(folder / "a.csv", b"patch_id,labels\nx,Pastures\nx,Pastures\n"),
-        "patch x stands on 2 rows",
+        "patch x is on 2 rows",
     ),
     "a column twice": (
         lambda folder: write_bytes(folder / "a.csv", b"patch_id,a,a\nx,1,1\n"),
-        "'a' stands there twice",
+        "'a' is there twice",
     ),
     "truth twice": (
         lambda folder: write_lists(folder / "a.parquet", C, truth=TRUTH, multi_hot=TRUTH),

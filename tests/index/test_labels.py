@@ -1,4 +1,4 @@
-"""The index: one row a patch, nothing lost, classes by name."""
+"""The index: one row per patch, nothing lost, classes by name."""
 
 import random
 from collections import Counter
@@ -59,7 +59,7 @@ def to_classes(nomenclature: Nomenclature, labels: list[str]) -> list[str]:
 
 
 def draw_patches(num_patches: int, seed: int) -> list[list[str]]:
-    """Return random labels of the 43 classes and their codes, up to four a patch, repeated ones too."""
+    """Return random labels of the 43 classes and their codes, up to four per patch, repeated ones too."""
     draw = random.Random(seed)
     known = [label for label in BEN_19.source if label not in BEN_19.classes]
     return [draw.choices(known, k=draw.randint(0, 4)) for _ in range(num_patches)]
@@ -75,15 +75,15 @@ def test_every_patch_is_a_row_or_left_out_with_a_reason(tmp_path: Path) -> None:
         "patch_c": "named in mine.csv (archive.exclude)",
         "patch_d": "the archive gives no label",
         "patch_e": "named in mine.csv (archive.exclude)",  # nor is what cannot be read
-        "patch_j": "named in mine.csv (archive.exclude)",  # left out on purpose: its labels are not judged
+        "patch_j": "named in mine.csv (archive.exclude)",  # left out on purpose: its labels are not checked
     }
     assert {patch.patch_id: patch.reason for patch in index.quarantined} == {
         "patch_g": "label 'Pasture' is unknown to BEN-19. Did you mean 'Pastures'? Set archive.nomenclature (or"
-        " --nomenclature) to one that holds it",
+        " --nomenclature) to one that has it",
         "patch_h": "a label is an empty string",
         "patch_i": "a label is null",
     }
-    assert index.num_judged == 2 + 3
+    assert index.num_checked == 2 + 3
     assert index.absent_names == {"mine.csv": 1}
     assert index.quirks == {"stray-file": 2}
 
@@ -152,7 +152,7 @@ def test_a_wrong_nomenclature_ends_with_the_key_to_set() -> None:
     listing = Listing(make_patches({"patch_id": ["a", "b", "c"], "labels": [["water"], ["Pastures"], ["Vineyards"]]}))
     index = build_index(listing, NOMENCLATURES["Planet-17"]())
     with pytest.raises(ArchiveError, match=r"2 of 3 patches are bad.*Set archive\.nomenclature"):
-        check_bad_fraction(index.quarantined, index.num_judged, 0.01, "discover")
+        check_bad_fraction(index.quarantined, index.num_checked, 0.01, "discover")
 
 
 def test_discovered_labels_make_an_index_of_every_patch_with_one(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from landscribe.models.pretrained import read_imagenet
 from landscribe.pipeline.backend import keras
 from tests.models.test_backbones import FAMILIES
 
+pytestmark = pytest.mark.slow(20)
+
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
 STANDARDISED = ((PIXELS / 255 - MEAN) / STD).astype(np.float32)

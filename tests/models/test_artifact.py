@@ -38,6 +38,8 @@ write_model(build(), CARD, pathlib.Path(sys.argv[1]))
 # Loads and predicts without a trace of this package: `import landscribe` raises.
 ALONE = """
 import sys
+
+pytestmark = pytest.mark.slow(15)
 sys.modules["landscribe"] = None
 import keras, numpy
 with numpy.load(sys.argv[2]) as values:
@@ -107,7 +109,7 @@ def test_nothing_is_left_beside_the_model(path: Path) -> None:
 def test_a_reloaded_model_predicts_the_same(model: Any, path: Path) -> None:
     values = draw_values()
     expected = model.predict_on_batch(values)
-    assert np.ptp(expected, axis=0).min() > 0  # the patches are told apart: equality means something
+    assert np.ptp(expected, axis=0).min() > 0  # the patches differ: equality means something
     np.testing.assert_array_equal(read_model(path).predict_on_batch(values), expected)
 
 

@@ -10,6 +10,8 @@ from landscribe.models.backbones import build_backbone
 from landscribe.models.config import APPLICATIONS, BACKBONES
 from landscribe.pipeline.backend import keras
 
+pytestmark = pytest.mark.slow(25)
+
 FAMILIES = [
     "SmallResNet",
     "ConvNeXtTiny",

@@ -17,6 +17,8 @@ from landscribe.models.preprocess import BandInput
 from landscribe.models.pretrained import Pretrained, read_classifier
 from landscribe.pipeline.backend import keras
 
+pytestmark = pytest.mark.slow(10)
+
 BANDS, CLASSES = ("B05", "B02", "VV"), ("forest", "water", "rock")
 RANGES = [(2.0, 0.5), (1.0, -1.0), (0.25, 0.0)]
 SIZE_PX = 16

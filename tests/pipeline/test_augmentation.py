@@ -49,7 +49,7 @@ def make_aligned(num_patches: int) -> Bands:
 
 
 def draw_batch(num_patches: int, seed: int = 0) -> tuple[Bands, np.ndarray]:
-    """Return random pixels of every stored dtype and one class a patch."""
+    """Return random pixels of every stored dtype and one class per patch."""
     rng = np.random.default_rng(seed)
     bands: Bands = {
         "R": rng.integers(0, 256, (num_patches, 12, 12)).astype(np.uint8),

@@ -200,5 +200,5 @@ def test_an_empty_split_is_refused(records: TinyRecords) -> None:
 
 
 def test_a_band_that_is_not_stored_is_refused_with_both_lists(records: TinyRecords) -> None:
-    with pytest.raises(RecordsError, match=r"train.bands asks for B12; the records hold B04, B02, B03, B05, B01, VV"):
+    with pytest.raises(RecordsError, match=r"train.bands needs B12; the records have B04, B02, B03, B05, B01, VV"):
         make_eval_dataset(records.manifest, records.folder, "val", ["B02", "B12"], 4)

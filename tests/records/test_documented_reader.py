@@ -1,4 +1,4 @@
-"""The reader that docs/records.md shows is run as it stands there."""
+"""The reader that docs/records.md shows is run as it is written there."""
 
 import re
 from pathlib import Path

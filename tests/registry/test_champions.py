@@ -72,7 +72,7 @@ def test_more_entries_than_a_tag_has_room_for_are_kept(name: str) -> None:
     [
         ("3", "the alias was moved by hand"),
         ("1", "the alias is back at version 1: moved by hand, or a promotion ended before it moved"),
-        (None, "the alias was taken away, or its version deleted"),
+        (None, "the alias was removed, or its version deleted"),
     ],
 )
 def test_an_alias_moved_by_hand_is_shown_at_once_and_stored_with_the_next_change(
@@ -129,5 +129,5 @@ def test_the_first_of_several_aliases_at_once_is_tried_again(name: str, monkeypa
 def test_a_tag_that_was_edited_is_named(name: str) -> None:
     append(name, "1")
     MlflowClient().set_registered_model_tag(name, f"{ENTRY_TAG}000001", '{"version": "1"}')
-    with pytest.raises(RegistryError, match=r"tag landscribe\.champion\.000001 .* Mend or delete"):
+    with pytest.raises(RegistryError, match=r"tag landscribe\.champion\.000001 .* Fix or delete"):
         read_log(name)

@@ -9,6 +9,7 @@ import pytest
 from landscribe.registry.decision_lock import find_lock, hold_store
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(12)
 
 # Adds a line while it holds the lock, and another before it gives it back.
 HOLDER = """
@@ -27,11 +28,11 @@ def test_holders_never_overlap(store: Path, tmp_path: Path) -> None:
     with hold_store():  # the database is made
         pass
     notes = tmp_path / "notes"
-    started = [subprocess.Popen([sys.executable, "-c", HOLDER, str(notes), str(number)]) for number in range(3)]
-    assert [process.wait() for process in started] == [0, 0, 0]
+    started = [subprocess.Popen([sys.executable, "-c", HOLDER, str(notes), str(number)]) for number in range(2)]
+    assert [process.wait() for process in started] == [0, 0]
     lines = notes.read_text().splitlines()
     assert lines[::2] == lines[1::2]
-    assert sorted(lines[::2]) == ["0", "1", "2"]
+    assert sorted(lines[::2]) == ["0", "1"]
 
 
 def test_who_waits_says_so(store: Path) -> None:

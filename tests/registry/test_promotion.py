@@ -1,4 +1,4 @@
-"""Promotion: what passes, what is refused and with which sentence, and that the registry is told either way."""
+"""Promotion: what passes, what is refused and with which sentence, and that the registry records it either way."""
 
 import json
 from pathlib import Path
@@ -16,6 +16,7 @@ from landscribe.tracking.registered import CHAMPION
 from tests.support.challengers import POSITIVES, Challenge
 
 pytest_plugins = ["tests.support.model_fixtures", "tests.support.challengers"]
+pytestmark = pytest.mark.slow(25)
 
 BAND = {"size_px": 4, "dtype": "uint16"}
 
@@ -176,9 +177,9 @@ def test_other_bands_are_refused_with_both_lists(challenge: Challenge) -> None:
     for bands in ({"B02": BAND, "B03": BAND}, {"B02": BAND | {"dtype": "uint8"}}, {"B02": BAND | {"size_px": 8}}):
         challenge.register(0.9, bands=bands)
         said = refuse(challenge)
-        told = ", ".join(f"{name} {band['dtype']} {band['size_px']} px" for name, band in bands.items())
-        assert f"it takes other bands: expected B02 uint16 4 px; received {told}." in said
-    assert challenge.promote("callers were told").verdict == "forced"
+        shown = ", ".join(f"{name} {band['dtype']} {band['size_px']} px" for name, band in bands.items())
+        assert f"it takes other bands: expected B02 uint16 4 px; received {shown}." in said
+    assert challenge.promote("callers were informed").verdict == "forced"
 
 
 def test_a_sensor_that_the_champion_can_do_without_must_stay_so(challenge: Challenge) -> None:
@@ -198,7 +199,7 @@ def test_scores_on_other_test_patches_are_not_compared(challenge: Challenge, tmp
     version = challenge.register(0.9, test="another")
     said = refuse(challenge)
     assert "the champion, version 1, was scored on other test patches" in said
-    assert f"{tmp_path / 'records'} holds none to score it again on" in said
+    assert f"{tmp_path / 'records'} has none to score it again on" in said
     challenge.promote("the archive has grown")
     assert challenge.read_champion() == version
     assert read_log(challenge.name)[-1].gain is None

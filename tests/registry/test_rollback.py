@@ -36,7 +36,7 @@ def promote_all(challenge: Challenge, *qualities: float) -> None:
         ([("promoted", "1"), ("promoted", "2"), ("promoted", "3"), ("rolled back", "2")], ["1"]),
         ([("promoted", "1"), ("promoted", "2"), ("rolled back", "1")], []),
         ([("promoted", "1"), ("promoted", "2"), ("rolled back", "1"), ("promoted", "3")], ["1"]),
-        ([("promoted", "1"), ("promoted", "2"), ("promoted", "3"), ("rolled back", "1")], []),  # 2 was passed over
+        ([("promoted", "1"), ("promoted", "2"), ("promoted", "3"), ("rolled back", "1")], []),  # 2 was skipped
         ([("promoted", "1"), ("promoted", "2"), ("by hand", "1")], ["2"]),
         ([("promoted", "1"), ("promoted", "2"), ("by hand", None)], ["2", "1"]),
         ([("promoted", "1"), ("by hand", None), ("by hand", "1")], []),
@@ -69,7 +69,7 @@ def test_a_version_that_is_gone_is_passed_over_and_said(challenge: Challenge) ->
     MlflowClient().delete_model_version(challenge.name, "2")
     said = rollback(challenge.name)
     assert said.startswith(f"version 1 of {challenge.name} is champion again; version 3 was rolled back;")
-    assert said.endswith("passed over, as deleted or without files: version 2")
+    assert said.endswith("skipped, as deleted or without files: version 2")
     assert challenge.read_champion() == "1"
 
 

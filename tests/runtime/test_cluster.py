@@ -40,14 +40,14 @@ def start(*words: str, allowed_failures: int = 0) -> Iterator[subprocess.Popen[b
 @contextlib.contextmanager
 def start_scheduler(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Start a scheduler; yield it with its address."""
-    told = folder / "scheduler.json"
+    written = folder / "scheduler.json"
     words = ("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--dashboard-address", "127.0.0.1:0")
-    with start(*words, "--scheduler-file", str(told)) as scheduler:
+    with start(*words, "--scheduler-file", str(written)) as scheduler:
         deadline = time.monotonic() + 60
-        while not told.exists() or not told.read_text(encoding="utf-8").endswith("}"):
+        while not written.exists() or not written.read_text(encoding="utf-8").endswith("}"):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        yield scheduler, json.loads(told.read_text(encoding="utf-8"))["address"]
+        yield scheduler, json.loads(written.read_text(encoding="utf-8"))["address"]
 
 
 @pytest.fixture(scope="module")

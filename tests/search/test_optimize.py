@@ -1,4 +1,4 @@
-"""The search: a parent run with a child run a trial, each in its own process; a second call adds nothing."""
+"""The search: a parent run with a child run per trial, each in its own process; a second call adds nothing."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -25,6 +25,7 @@ from tests.support.model_fixtures import TinyRecords, Trained, make_train_config
 from tests.support.searches import make_search
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(45)
 
 TRAIN = make_train_config(bands=["B01"], epochs=9)  # a trial has fewer epochs: those of the search
 SEARCH = make_search(trials=2, epochs=1, backbones=["SmallResNet"], space={"dropout": [0.1, 0.3]})

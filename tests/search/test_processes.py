@@ -20,7 +20,7 @@ from tests.support.processes import wait_until_ended
 from tests.support.searches import open_study
 
 pytest_plugins = ["tests.support.searches"]
-pytestmark = pytest.mark.usefixtures("storage")
+pytestmark = [pytest.mark.usefixtures("storage"), pytest.mark.slow(55)]
 
 COMMAND = (sys.executable, "-m", "tests.support.search_worker")
 SUPERVISOR = """

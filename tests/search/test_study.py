@@ -16,7 +16,7 @@ from landscribe.search.study import Study
 from tests.support.searches import BASELINES, SPACE, answer, list_values, make_search, open_study, score
 
 pytest_plugins = ["tests.support.searches"]
-pytestmark = pytest.mark.usefixtures("storage")
+pytestmark = [pytest.mark.usefixtures("storage"), pytest.mark.slow(25)]
 
 DIE = """
 import os, signal

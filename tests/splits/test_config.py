@@ -1,4 +1,4 @@
-"""Section `split` refuses what no archive can mend, and names every file that it reads."""
+"""Section `split` refuses what no archive can fix, and names every file that it reads."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ def test_lists_start_from_the_repository_and_all_of_them_count(tmp_path: Path, m
     [
         ({"strategy": "official", "files": ["a", "b"]}, "takes three lists"),
         ({"strategy": "by-place"}, "'spatial'"),
-        ({"fractions": {"val": 0.6, "test": 0.4}}, "must leave something to train"),
+        ({"fractions": {"val": 0.6, "test": 0.4}}, "must be below 1"),
         ({"fractions": {"val": -0.1, "test": 0.4}}, "greater than or equal to 0"),
         ({"fractions": {"val": 0.1}}, "test"),
         ({"seed": None}, "seed"),

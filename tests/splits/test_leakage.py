@@ -166,9 +166,9 @@ def test_each_class_that_a_split_cannot_score_is_named() -> None:
     index = pd.DataFrame(rows, columns=["patch_id", "labels", "split"])
     leakage = audit(index, index.set_index("patch_id")["split"])
     assert leakage.rare_classes == {"train": {"sea": 0}, "val": {"rice": 0, "sea": MIN_SCORED_PATCHES - 1}, "test": {}}
-    assert "train holds no patch of: sea" in leakage.warnings
-    assert "val holds no patch of: rice" in leakage.warnings
-    assert any("val holds fewer than 10 patches of: sea (9)" in text for text in leakage.warnings)
+    assert "train has no patch of: sea" in leakage.warnings
+    assert "val has no patch of: rice" in leakage.warnings
+    assert any("val has fewer than 10 patches of: sea (9)" in text for text in leakage.warnings)
 
 
 def test_without_places_the_audit_says_that_it_does_not_know() -> None:
@@ -187,7 +187,7 @@ def test_cells_of_a_granule_tell_nothing_of_other_dates() -> None:
     leakage = audit(index.drop(columns=["epsg", "ulx_m", "uly_m", "size_m"]).assign(**cells), splits)
     unknown = {kind for kind, share in leakage.to_summary().items() if share is None} - {"num_seen"}
     assert unknown == {kind for kind in leakage.to_summary() if "other_date" in kind or "same_place" in kind}
-    assert "places are known within each granule alone: neighbours in others are not seen" in leakage.warnings
+    assert "places are known only within granules: neighbours in other granules are not counted" in leakage.warnings
 
 
 def test_shares_are_those_of_the_patches_whose_place_is_known() -> None:

@@ -1,4 +1,4 @@
-"""The authors' split is taken as it is, and what does not fit is told."""
+"""The authors' split is taken as it is, and what does not fit is reported."""
 
 import bz2
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_the_archives_own_split_is_taken_without_lists() -> None:
 def test_a_name_repeated_in_one_list_counts_once(tmp_path: Path) -> None:
     assignment = make_splits(INDEX, write_lists(tmp_path, LISTS[0] * 2, *LISTS[1:]))
     assert assignment.splits == EXPECTED
-    assert assignment.warnings == ["train.csv: 5 names stand there more than once; each counts once"]
+    assert assignment.warnings == ["train.csv: 5 names occur more than once; each counts once"]
 
 
 @pytest.mark.parametrize("other", [1, 2])
@@ -82,7 +82,7 @@ def test_other_twins_in_a_list_of_pairs_are_counted(tmp_path: Path) -> None:
     ]
     assignment = make_splits(index, write_lists(tmp_path, *lists))
     assert len(assignment.splits) == 12
-    assert assignment.warnings == ["train.csv: 1 patches stand with another Sentinel-1 twin than in the index"]
+    assert assignment.warnings == ["train.csv: 1 patches have another Sentinel-1 twin than in the index"]
 
 
 def test_the_published_lists_of_v1_are_a_partition(samples: Path) -> None:

@@ -135,8 +135,8 @@ def test_granules_stand_for_unknown_tiles() -> None:
     assert assignment.left_out == {}  # granules known by cells alone have no common border
     assert len({assignment.splits[f"{granule}_0_0"] for granule in GRANULES}) == 2
     assert assignment.warnings == [
-        "test has 50.0% of the patches, 40.0% was asked for: whole groups (tile) come no closer",
-        "1,800 patches have no tile; their granules stand for it",
+        "test has 50.0% of the patches, 40.0% was requested: whole groups (tile) come no closer",
+        "1,800 patches have no tile; they are grouped by granule instead",
     ]
 
 
@@ -153,10 +153,10 @@ def test_patches_without_a_place_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("index", "spatial", "error", "message"),
     [
-        (make_index(patch_id=["a", "b"]), {}, ArchiveError, "gives none. Choose random, stratified or official"),
+        (make_index(patch_id=["a", "b"]), {}, ArchiveError, "has none. Choose random, stratified or official"),
         (GRID, {"unit": "country"}, ArchiveError, "this archive names none. Choose block"),
         (GRID, {"unit": "tile"}, ArchiveError, "expected at least 3 tiles besides those held out by name; received 2"),
-        (GRID, {"block_cells": 15, "buffer_cells": 40}, ArchiveError, "lies in the buffer of another split"),
+        (GRID, {"block_cells": 15, "buffer_cells": 40}, ArchiveError, "is in the buffer of another split"),
         (LOCATED, {"unit": "tile", "test": ["33UUQ"]}, ParamsError, "received '33UUQ'. Did you mean '33UUP'?"),
         (LOCATED, {"unit": "country", "val": ["Osterreich"]}, ParamsError, "split.spatial.val: expected a country"),
     ],

@@ -68,4 +68,4 @@ def test_a_promise_that_cannot_be_kept_is_told() -> None:
     index = make_index(patch_id=[f"p{number}" for number in range(60)], labels=labels)
     warnings = make_splits(index, make_config("stratified", fractions={"val": 0.33, "test": 0.33})).warnings
     assert len(warnings) == 1
-    assert warnings[0].startswith("some splits hold more than 15% more or less than their share of: class ")
+    assert warnings[0].startswith("some splits have over 15% more or less than their share of: class ")

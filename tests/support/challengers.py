@@ -84,7 +84,7 @@ class Challenge:
             compute_macro_ap(scores.truth, scores.scores),
             classes=scores.classes,
             test_digest=test,
-            threshold=next(self._thresholds) / 1000,  # versions are told apart by them
+            threshold=next(self._thresholds) / 1000,  # versions differ by them
         )
         card = replace(candidate.card, **{key: changed.pop(key) for key in ("bands", "optional") if key in changed})
         example = {

@@ -1,4 +1,4 @@
-"""A checkout of the project to run the river in, as a user would."""
+"""A checkout of the project to run the pipeline in, as a user would."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""A store that is down is told from one that refuses, waited for as long as is said, and spoken of once."""
+"""A store that is down is distinguished from one that refuses, waited for as long as is said, and spoken of once."""
 
 import http.server
 import itertools

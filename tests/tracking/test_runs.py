@@ -1,4 +1,4 @@
-"""Runs say what made them, know their parent, and can be made anew from what is on disk."""
+"""Runs say what made them, know their parent, and can be restored from what is on disk."""
 
 import json
 import os
@@ -132,7 +132,7 @@ def test_a_lost_run_is_made_anew(store: Path, records: TinyRecords, tmp_path: Pa
     assert runs.find_run(record["run_id"]) is None
     metrics = {"test_macro_ap": 0.75, "val_loss": 0.5}
     run_id = runs.ensure_run({"test_macro_ap": 0.25}, tmp_path)
-    assert runs.ensure_run(metrics, tmp_path) == run_id  # made anew once, then brought up to date
+    assert runs.ensure_run(metrics, tmp_path) == run_id  # restored once, then brought up to date
     run = mlflow.get_run(run_id)
     assert run.data.tags["restored_from_run"] == record["run_id"]
     assert run.data.tags["manifest_digest"] == records.manifest.digest

@@ -46,9 +46,9 @@ def test_a_study_goes_on_with_its_run_and_with_no_other(store: Path) -> None:
 def test_a_run_that_the_store_has_lost_is_made_anew(store: Path) -> None:
     parent = open_parent("lost")
     MlflowClient().delete_run(parent)
-    anew = open_parent("lost")
-    assert anew != parent
-    assert open_parent("lost") == anew
+    restored = open_parent("lost")
+    assert restored != parent
+    assert open_parent("lost") == restored
 
 
 def test_the_run_of_a_lost_trial_is_killed_and_goes_on_as_that_of_the_next_try(store: Path) -> None:

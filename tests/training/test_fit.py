@@ -1,4 +1,4 @@
-"""Fitting: reproducible, resumed as if never killed, ends with the epoch asked for, stops when told."""
+"""Fitting: reproducible, resumed as if never killed, ends with the epoch asked for, stops early."""
 
 import contextlib
 import math
@@ -19,6 +19,7 @@ from landscribe.training.state import TrainState
 from tests.support.model_fixtures import TinyRecords, Trained, make_train_config
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(70)
 
 STEPS = 3
 COLUMNS = ["epoch", "loss", "val_loss", "val_macro_ap", "learning_rate", "seconds"]
@@ -37,7 +38,7 @@ def build_toy(dropout: float = 0.2) -> Any:
 
 
 def make_batches(first_epoch: int = 0) -> Any:
-    """Return an endless dataset of three batches an epoch, other ones in every epoch; labels linear in the features."""
+    """Return an endless dataset of three batches per epoch that differ by epoch; labels linear in the features."""
     features = np.random.default_rng(0).normal(size=(24, 4)).astype(np.float32)
     labels = (features[:, :2] > 0).astype(np.float32)
     whole = tf.data.Dataset.from_tensor_slices((features, labels))

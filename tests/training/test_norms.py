@@ -1,4 +1,4 @@
-"""Statistics computed anew are those of the data, whatever the batches, and leave everything else as it was."""
+"""Statistics computed again are those of the data, whatever the batches, and leave everything else as it was."""
 
 from typing import Any
 

@@ -1,9 +1,9 @@
-"""TFRecords that the archive authors' own scripts wrote: one `tf.train.Example` a patch, a file or more a split.
+"""TFRecords that the archive authors' own scripts wrote: one `tf.train.Example` per patch, one or more files per split.
 
-The schema is that of `prep_splits.py` and `tensorflow_utils.py` in https://github.com/rsim-tu-berlin: every band a flat
-Int64List (Sentinel-1 a FloatList), the labels as strings and once more as a multi-hot vector. The files are read as
-streams, for they may be hundreds of gigabytes; a record is known by its file and the byte where it begins. Damage in
-the content of a record costs that record; damage in its length hides every later one, and each of them counts as bad.
+The schema is that of `prep_splits.py` and `tensorflow_utils.py` in https://github.com/rsim-tu-berlin: every band is a
+flat Int64List (Sentinel-1 a FloatList), the labels are strings and also a multi-hot vector. The files are read as
+streams, because they may have hundreds of gigabytes; a record is identified by its file and the byte where it begins.
+If the content of a record is damaged, only that record is bad; if its length is damaged, all later ones are bad too.
 """
 
 import os
@@ -42,8 +42,8 @@ _SPLIT = re.compile(r"(train|val|test)(?:ing|idation)?(?![a-z])", re.IGNORECASE)
 _GIVEN = ("patch_id", "labels", "path", "s1_patch_id", "s1_path", "granule", "tile", "column", "row", "official_split")
 _ROW = pa.schema([*(PATCH_SCHEMA.field(name) for name in _GIVEN), pa.field("short_clock", pa.bool_())])
 _BAD_CONTENT = "the record does not fit its checksum; write or copy the file again"
-_PART_BYTES = 2**26  # what is read between two steps of the progress
-_POOL_FROM_BYTES = 2**33  # a few seconds of one process: below it, starting others gains nothing
+_PART_BYTES = 2**26  # bytes between two steps of the progress bar
+_POOL_FROM_BYTES = 2**33  # a few seconds of one process: for less, more processes are not faster
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class BigEarthNetTFRecord:
         """Read names and labels of all records, every checksum verified.
 
         Raises:
-            ArchiveError: the folder cannot be read, or none of its files holds a sound record.
+            ArchiveError: the folder cannot be read, or none of its files has a valid record.
         """
         files, strays = self._list_files()
         sizes = {path: path.stat().st_size for path in files}
@@ -84,7 +84,7 @@ class BigEarthNetTFRecord:
         hidden = _weigh_damage(ends, sizes)
         if not any(part.end.number for part in ends):
             raise ArchiveError(
-                f"archive {self.root}: expected .tfrecord files with a record a patch; none holds a sound one. The"
+                f"archive {self.root}: expected .tfrecord files with one record per patch; none has a valid one. The"
                 f" first: {hidden[0].patch_id}: {hidden[0].reason}."
             )
         quarantined = [*(bad for part in parts for bad in part.quarantined), *hidden]
@@ -94,7 +94,7 @@ class BigEarthNetTFRecord:
         return Listing(patches, quarantined + repeated, quirks=quirks)
 
     def read_patch(self, path: str, s1_path: str | None, bands: Sequence[Band]) -> dict[str, np.ndarray]:
-        """Read the record again, its checksums verified, and the bands out of it."""
+        """Read the record again, its checksums verified, and return its bands."""
         name, _, offset = path.rpartition("@")
         folder = self.root.parent if self.root.is_file() else self.root
         try:
@@ -111,7 +111,7 @@ class BigEarthNetTFRecord:
         return {band.name: _shape_band(features, band, name) for band in bands}
 
     def _list_files(self) -> tuple[list[Path], int]:
-        """Return the TFRecord files, sorted by name, and how many other things lie there.
+        """Return the TFRecord files, sorted by name, and the number of other files and folders.
 
         Raises:
             ArchiveError: the folder is absent or holds none.
@@ -123,7 +123,7 @@ class BigEarthNetTFRecord:
         if odd := [path.name for path in files if not path.is_file()]:
             raise ArchiveError(
                 f"archive folder {self.root}: expected files; {', '.join(odd)} is a folder, a pipe or a link to"
-                " nothing. Repair it, or take it away."
+                " nothing. Repair it, or remove it."
             )
         if not files:
             raise ArchiveError(f"archive folder {self.root}: expected .tfrecord files; found none; set archive.root.")
@@ -145,15 +145,15 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Part:
-    """What stands in one piece of a file.
+    """The content of one part of a file.
 
     Attributes:
         begin: its first record.
-        end: the place behind its last record.
+        end: the place after its last record.
         goes_on: whether there may be more to read at `end`.
-        rows: of the sound records.
+        rows: of the valid records.
         quarantined: the others.
-        damage: why nothing behind `end` can be read; empty where the file ends well.
+        damage: why nothing after `end` can be read; empty if the file ends correctly.
     """
 
     begin: _Place
@@ -165,7 +165,7 @@ class _Part:
 
 
 def _read_parts(files: Sequence[Path]) -> Iterator[_Part]:
-    """Yield the parts of all files, as they get ready: several files at once, each from its begin to its end."""
+    """Yield the parts of all files as they finish: several files at once, each from its begin to its end."""
     with _start_workers(files) as executor:
         pending = {executor.submit(_read_part, _Place(path)) for path in files}
         while pending:
@@ -177,7 +177,7 @@ def _read_parts(files: Sequence[Path]) -> Iterator[_Part]:
 
 
 def _start_workers(files: Sequence[Path]) -> AbstractContextManager[Executor]:
-    """Return one thread for a small archive, else a process for each file, as far as there are cores."""
+    """Return one thread for a small archive, else one process per file, at most as many as there are cores."""
     num_workers = min(len(files), os.cpu_count() or 1)
     if num_workers == 1 or sum(path.stat().st_size for path in files) < _POOL_FROM_BYTES:
         return ThreadPoolExecutor(1)
@@ -211,7 +211,7 @@ def _read_part(begin: _Place) -> _Part:
 
 
 def _iter_rows(stream: BinaryIO, path: Path, until: int) -> Iterator[dict[str, Any] | LeftOut]:
-    """Yield a row, or why there is none, of each record that begins before the byte `until`.
+    """Yield a row, or the reason why there is none, for each record that begins before the byte `until`.
 
     Raises:
         RecordsError: the damage of a record hides where the next one begins.
@@ -230,7 +230,7 @@ def _iter_rows(stream: BinaryIO, path: Path, until: int) -> Iterator[dict[str, A
 
 
 def _weigh_damage(ends: Sequence[_Part], sizes: Mapping[Path, int]) -> list[LeftOut]:
-    """Return one entry for each record that damage hides, told by the mean bytes of the records that were found.
+    """Return one entry per record that cannot be found, their number estimated from the mean size of those found.
 
     Args:
         ends: the last part of each file.
@@ -253,7 +253,7 @@ def _weigh_damage(ends: Sequence[_Part], sizes: Mapping[Path, int]) -> list[Left
 
 
 def _read_row(record: bytes, path: Path, offset: int) -> dict[str, Any] | LeftOut:
-    """Return a row of the listing, or why there is none."""
+    """Return a row of the listing, or the reason why there is none."""
     place = patch_id = f"{path.name}@{offset}"
     try:
         features = decode_example(record, _WANTED)
@@ -307,7 +307,7 @@ def _read_labels(features: Features) -> list[str]:
 
 
 def _check_multi_hot(multi_hot: Any, labels: Sequence[str], classes: Sequence[str], key: str) -> None:
-    """Raise `PatchError` unless the vector says in CLC order what the strings say."""
+    """Raise `PatchError` unless the vector and the strings agree, in CLC order."""
     if np.array_equal(multi_hot, [name in labels for name in classes]):
         return
     if multi_hot is None or len(multi_hot) != len(classes):
@@ -329,7 +329,7 @@ def _decode_text(data: bytes) -> str:
 
 
 def _take_out_repeated(rows: pa.Table) -> tuple[pa.Table, list[LeftOut]]:
-    """Return the rows of names that occur once, and the other names: a patch in two files may be in two splits."""
+    """Return the rows whose names occur once, and the other names: a patch in two files may be in two splits."""
     places = rows.select(["patch_id", "path"]).to_pandas()
     is_repeated = places["patch_id"].duplicated(keep=False)
     repeated = places[is_repeated]
@@ -345,7 +345,7 @@ def _shape_band(features: Features, band: Band, file_name: str) -> np.ndarray:
     """Return a band of a record, [row, column], in the band's own dtype.
 
     Raises:
-        PatchError: it is missing, or not what the schema says.
+        PatchError: it is missing, or does not match the schema.
     """
     if band.name not in features or band.size_px is None:
         raise PatchError(f"band {band.name} is missing: the record in {file_name} does not hold it")

@@ -1,4 +1,4 @@
-"""BigEarthNet v1 / MM: a folder a patch, a GeoTIFF a band, a JSON with the labels; Sentinel-1 twins beside.
+"""BigEarthNet v1 / MM: a folder per patch, a GeoTIFF per band, a JSON with the labels; Sentinel-1 twins apart.
 
 Layout and defects: https://bigearth.net and docs/archive_quirks.md.
 """
@@ -17,6 +17,7 @@ from landscribe.archive.label_table import read_label_table
 from landscribe.archive.metadata_v1 import FIELDS, MetadataTask, read_metadata
 from landscribe.archive.protocol import PATCH_SCHEMA, Listing, make_patches
 from landscribe.archive.raster import read_band
+from landscribe.archive.wrong_folder import check_unpacked, suggest_folder
 from landscribe.core.bands import S1_BANDS, S2_BANDS, Band
 from landscribe.core.errors import ArchiveError, PatchError
 from landscribe.core.patch import S1_SCENE, V2_GRANULE, is_s1_name, is_s2_name
@@ -25,7 +26,7 @@ from landscribe.core.tiles import PATCH_SIZE_M
 from landscribe.runtime.pool import map_in_workers
 from landscribe.runtime.progress import track
 
-_CHUNK_PATCHES = 4000  # one takes 0.2 s to read: worker processes pay from the second on
+_CHUNK_PATCHES = 4000  # one takes 0.2 s to read: worker processes are faster from the second on
 _PIXEL_M = 10  # twins nearer than this show the same pixels
 _OWN_KINDS = {"name": pa.string(), "label_set": pa.string()}  # besides the columns of PATCH_SCHEMA and the quirks
 _KINDS = {field.name: field.type for field in PATCH_SCHEMA} | _OWN_KINDS
@@ -50,8 +51,8 @@ _S1 = _Sensor("Sentinel-1", "s1_root", is_s1_name, "S1A_IW_GRDH_1SDV_20170613T16
 class BigEarthNetV1:
     """Reader of a folder of Sentinel-2 patches, of a folder of Sentinel-1 patches, or of both as pairs.
 
-    A Sentinel-1 patch goes by the name of its Sentinel-2 twin also where it stands alone, so that the lists, the
-    exclusions and the scores of one sensor fit the other.
+    A Sentinel-1 patch always has the name of its Sentinel-2 twin, also without the twin, so that the lists, the
+    exclusions and the scores of one sensor apply to the other.
 
     Attributes:
         root: folder of the Sentinel-2 patches; None: Sentinel-1 alone.
@@ -85,7 +86,7 @@ class BigEarthNetV1:
         """Read the JSON of every patch, pair the twins, count the quirks.
 
         Raises:
-            ArchiveError: a folder is absent or holds no patch of its sensor, or the table of labels does not fit.
+            ArchiveError: a folder is absent or has no patch of its sensor, or the table of labels does not fit.
         """
         labels = read_label_table(self.labels_file) if self.labels_file else None
         listing = Listing(PATCH_SCHEMA.empty_table())
@@ -115,8 +116,8 @@ class BigEarthNetV1:
             if root is None or folder is None:
                 sensor = _S1 if is_s1 else _S2
                 raise PatchError(f"band {band.name} is missing: the patch has no {sensor.name} twin")
-            patch = folder.rpartition("/")[2]  # v2 lends this: there a patch folder lies in one of its tile or scene
-            # No Path: to join so many takes as long as to read the files.
+            patch = folder.rpartition("/")[2]  # v2 uses this too: there a patch folder is in one of its tile or scene
+            # Not Path: joining so many takes as long as reading the files.
             values[band.name] = read_band(f"{root}/{folder}/{patch}_{band.name}.tif", band)
         return values
 
@@ -128,7 +129,7 @@ def read_twin_names(s1_root: Path) -> dict[str, str]:
 
 
 def _read_folder(root: Path, sensor: _Sensor, listing: Listing, *, needs_labels: bool) -> pa.Table:
-    """Return what the JSON of each patch says, as `_METADATA_SCHEMA`; bad patches go to the quarantine."""
+    """Return the JSON of each patch as `_METADATA_SCHEMA`; bad patches are quarantined."""
     names, strays = _list_patches(root, sensor)
     listing.quirks["stray-file"] += strays
     tasks = [
@@ -150,14 +151,14 @@ def _read_folder(root: Path, sensor: _Sensor, listing: Listing, *, needs_labels:
 
 
 def _drop_repeated(twins: pa.Table, listing: Listing) -> pa.Table:
-    """Return the last by name of the Sentinel-1 patches that name one Sentinel-2 patch."""
+    """Return, of the Sentinel-1 patches that name the same Sentinel-2 patch, the last by name."""
     is_last = ~twins["patch_id"].to_pandas().duplicated(keep="last")
     listing.quirks["s1-twin-repeated"] += int((~is_last).sum())
     return twins.filter(pa.array(is_last))
 
 
 def _pair(patches: pa.Table, twins: pa.Table, listing: Listing) -> pa.Table:
-    """Return the patches that have a twin, with its name; the Sentinel-2 labels hold where the two differ."""
+    """Return the patches that have a twin, with its name; if the labels differ, those of Sentinel-2 are kept."""
     present = pa.chunked_array(
         [*patches["patch_id"].chunks, [bad.patch_id for bad in listing.quarantined]], pa.string()
     )
@@ -175,7 +176,7 @@ def _pair(patches: pa.Table, twins: pa.Table, listing: Listing) -> pa.Table:
 
 
 def _drop_distant(patches: pa.Table, twin: pa.Table, listing: Listing) -> pa.Table:
-    """Return the patches whose twin, in the same row of `twin`, lies where they lie, as far as both say so."""
+    """Return the patches whose twin, in the same row of `twin`, has the same place, as far as both are known."""
     is_distant = pc.fill_null(pc.not_equal(patches["epsg"], twin["epsg"]), False)
     for edge in ("ulx_m", "uly_m"):
         distance_m = pc.abs(pc.subtract(patches[edge], twin[edge]))
@@ -187,7 +188,7 @@ def _drop_distant(patches: pa.Table, twin: pa.Table, listing: Listing) -> pa.Tab
 
 
 def _replace_labels(patches: pa.Table, labels: Mapping[str, Sequence[str]], listing: Listing) -> pa.Table:
-    """Return the patches that the table of labels names, with its labels."""
+    """Return the patches in the table of labels, with its labels."""
     ids = patches["patch_id"].to_pylist()
     met = {*ids, *(out.patch_id for out in (*listing.quarantined, *listing.excluded))}
     listing.quirks["label-table-name-absent"] += len(labels.keys() - met)
@@ -204,11 +205,12 @@ def _count(flags: pa.ChunkedArray) -> int:
 
 
 def _list_patches(root: Path, sensor: _Sensor) -> tuple[list[str], int]:
-    """Return the sorted patch names in `root` and how many other things lie there.
+    """Return the sorted patch names in `root` and the number of other files and folders.
 
     Raises:
-        ArchiveError: the folder is absent or holds no patch of this sensor.
+        ArchiveError: the folder is absent or has no patch of this sensor.
     """
+    check_unpacked(root, f"archive.{sensor.key}", sensor.is_name)
     found = scan_folder(root, sensor.key)
     names = sorted(name for name, is_folder in found if is_folder and sensor.is_name(name))
     if not names:
@@ -220,11 +222,10 @@ def _list_patches(root: Path, sensor: _Sensor) -> tuple[list[str], int]:
 
 
 def _explain_others(root: Path, names: Sequence[str], sensor: _Sensor) -> str:
-    """Return a hint at the right key or folder, from what lies in `root`; an empty string without one."""
+    """Return a hint at the right key or folder, from the content of `root`; an empty string without one."""
     other = _S1 if sensor is _S2 else _S2
     if any(map(other.is_name, names)):
         return f" These are {other.name} patches: name this folder in archive.{other.key}."
     if any(re.fullmatch(f"{V2_GRANULE}|{S1_SCENE}", name) for name in names):
         return " These are folders of BigEarthNet v2: set archive.layout to bigearthnet-v2."
-    inner = [name for name in names if name.startswith("BigEarthNet") and ("-S1" in name) == (sensor is _S1)]
-    return f" Did you mean {root / inner[0]}?" if inner else ""
+    return suggest_folder(root, f"archive.{sensor.key}", sensor.is_name, "S1" if sensor is _S1 else "S2")

@@ -70,7 +70,7 @@ class BigEarthNetV2:
         rows = rows.append_column("has_folder", has_folder).append_column("has_twin", has_twin)
         rows = self._check_names(rows, listing)
         rows = _set_apart(rows, pc.invert(rows["has_folder"]), listing.excluded, "no Sentinel-2 folder in the archive")
-        rows = _check_content(rows, listing, judge_labels=self.maps_root is None)
+        rows = _check_content(rows, listing, check_labels=self.maps_root is None)
         num_paired = pc.sum(rows["has_twin"]).as_py() or 0
         listing.quirks["s2-without-s1"] += rows.num_rows - num_paired
         rows = _set_apart(rows, pc.invert(rows["has_twin"]), listing.excluded, "no Sentinel-1 twin")
@@ -87,10 +87,10 @@ class BigEarthNetV2:
         return BigEarthNetV1(self.root, self.s1_root).read_patch(path, s1_path, bands)
 
     def _find_folders(self, root: Path | None, tree: Tree, paths: pa.ChunkedArray, listing: Listing) -> pa.Array:
-        """Return which of the paths are folders of a tree; all, where the tree is not asked for.
+        """Return which of the paths are folders of a tree; all of them if the tree is not requested.
 
         Raises:
-            ArchiveError: none is.
+            ArchiveError: none of them is.
         """
         if root is None:
             return pa.array(np.ones(len(paths), bool))
@@ -108,7 +108,7 @@ class BigEarthNetV2:
         return pc.is_valid(places)
 
     def _check_names(self, rows: pa.Table, listing: Listing) -> pa.Table:
-        """Return the rows whose names are keys that a path may be made of, each once."""
+        """Return the rows whose names occur once and are safe as part of a path."""
         bad = listing.quarantined
         reason = f"expected a name like {S2_TREE.example}_26_57"
         rows = _set_apart(rows, pc.is_null(rows["s2_path"]), bad, reason, "patch_id")
@@ -142,11 +142,11 @@ class BigEarthNetV2:
 def read_twin_paths(s1_root: Path) -> dict[str, str]:
     """Return Sentinel-2 patch name -> path of its Sentinel-1 twin under `s1_root`.
 
-    The names do not tell which radar scene belongs to a patch, as most places were seen more than once; the metadata
-    does, so it has to lie beside `s1_root`, as published.
+    The names do not say which radar scene belongs to a patch, as most places were seen more than once; the metadata
+    does, so it must be next to `s1_root`, as published.
 
     Raises:
-        ArchiveError: it does not, or there is no such folder.
+        ArchiveError: it is not there, or `s1_root` is not a folder.
     """
     if not s1_root.is_dir():
         raise ArchiveError(f"{s1_root} is no folder; expected {S1_TREE.published} of BigEarthNet v2.")
@@ -188,17 +188,17 @@ def _set_apart(rows: pa.Table, is_apart: pa.Array, into: list[LeftOut], reason: 
     return rows.filter(pc.invert(is_apart)) if names else rows
 
 
-def _check_content(rows: pa.Table, listing: Listing, *, judge_labels: bool) -> pa.Table:
-    """Return the rows with a split and, where those of the metadata count, with labels."""
+def _check_content(rows: pa.Table, listing: Listing, *, check_labels: bool) -> pa.Table:
+    """Return the rows with a valid split and, if the labels of the metadata are used, with valid labels."""
     bad = listing.quarantined
-    if judge_labels:
+    if check_labels:
         rows = _set_apart(rows, _find_bad_labels(rows["labels"]), bad, "expected names of classes", "labels")
     no_split = pc.invert(pc.is_in(rows["split"], value_set=_SPLITS))
     return _set_apart(rows, no_split, bad, "expected train, validation or test", "split")
 
 
 def _find_bad_labels(labels: pa.ChunkedArray) -> pa.Array:
-    """Return where a list is null, or holds a null or an empty word."""
+    """Return where a list is null, or contains a null or an empty string."""
     is_bad = pc.is_null(labels).to_numpy().copy()
     blank = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(pc.list_flatten(labels)), ""), True)
     is_bad[pc.list_parent_indices(labels).filter(blank).to_numpy()] = True
@@ -206,8 +206,8 @@ def _find_bad_labels(labels: pa.ChunkedArray) -> pa.Array:
 
 
 def _read_labels(maps_root: Path, rows: pa.Table, listing: Listing) -> pa.Table:
-    """Return the rows with the CLC classes of their maps as labels; those without a sound map are quarantined."""
-    list_folders(maps_root, MAPS_TREE)  # a wrong folder is told before every map in it is missed
+    """Return the rows with the CLC classes of their maps as labels; those without a valid map are quarantined."""
+    list_folders(maps_root, MAPS_TREE)  # reports a wrong folder before each of its maps is missing
     found = read_maps(maps_root, rows["s2_path"].to_pylist())
     bad = [isinstance(codes, str) for codes in found]
     reasons = [codes for codes in found if isinstance(codes, str)]
@@ -221,7 +221,7 @@ def _read_labels(maps_root: Path, rows: pa.Table, listing: Listing) -> pa.Table:
 
 
 def _count_name_quirks(rows: pa.Table, listing: Listing) -> None:
-    """Count names of v1 whose clock lacks a digit, and those whose time differs even when it is filled up."""
+    """Count v1 names whose time lacks a digit, and those whose time differs even with the missing zero added."""
     v1 = pc.extract_regex(rows["s2v1_name"], f"^{V1_S2_NAME}$").combine_chunks()
     clock = pc.struct_field(v1, "clock")
     day = pc.utf8_slice_codeunits(pc.struct_field(v1, "granule"), 0, _CLOCK_START)

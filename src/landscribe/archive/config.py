@@ -6,11 +6,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from landscribe.core.bands import check_order
-from landscribe.core.params import Section, find_repository
+from landscribe.core.params import Section, resolve_path
 
 Layout = Literal["demo", "bigearthnet-v1", "bigearthnet-v2", "bigearthnet-tfrecord", "tagged-images"]
 Wavelength = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
-FLAGS = ("snow", "cloud")  # words of archive.exclude: the archive's own flags, not lists
+FLAGS = ("snow", "cloud")  # values of archive.exclude that are the archive's own flags, not lists
 
 # Which keys each layout needs and which it may have; every other path stays null.
 _NEEDED = {
@@ -18,25 +18,28 @@ _NEEDED = {
     "bigearthnet-v1": set(),
     "bigearthnet-v2": {"labels_file"},
     "bigearthnet-tfrecord": {"root"},
-    "tagged-images": {"root", "labels_file"},
+    "tagged-images": {"root"},
 }
 _ALLOWED = {
     "demo": {"labels_file"},
     "bigearthnet-v1": {"root", "s1_root", "labels_file"},
     "bigearthnet-v2": {"root", "s1_root", "maps_root"},
     "bigearthnet-tfrecord": set(),
-    "tagged-images": set(),
+    "tagged-images": {"labels_file"},
 }
 
 
 class ArchiveConfig(Section):
-    """Section `archive`; relative paths start from the repository."""
+    """Section `archive`; relative paths start from the repository, `~` is the home folder."""
 
     layout: Layout
     root: str | None
     s1_root: str | None
     maps_root: str | None
     labels_file: str | list[str] | None
+    tag_separator: Literal[" ", ",", ";", "|"] | None
+    image_column: str | None
+    tags_column: str | None
     nomenclature: str
     exclude: list[str]
     band_order: list[str] = Field(min_length=1)
@@ -56,39 +59,48 @@ class ArchiveConfig(Section):
             raise ValueError("root: set it to the folder of the Sentinel-2 patches, or s1_root to the Sentinel-1 ones")
         if isinstance(self.labels_file, list) and self.layout != "bigearthnet-v2":
             raise ValueError("labels_file: only bigearthnet-v2 takes several files; expected one path")
-        check_order(self.band_order, "band_order")
-        if self.wavelengths_nm:
-            check_order(list(self.wavelengths_nm), "wavelengths_nm")
+        for key in ("tag_separator", "image_column", "tags_column"):
+            if getattr(self, key) is not None and (self.layout != "tagged-images" or not self.labels_file):
+                raise ValueError(
+                    f"{key}: only a table of tags has one (tagged-images with labels_file); set it to null"
+                )
         for word in self.exclude:
             if word in FLAGS and self.layout != "bigearthnet-v2":
                 raise ValueError(f"exclude: '{word}' needs the flags of BigEarthNet v2; give the path of a list")
         return self
 
+    @model_validator(mode="after")
+    def _check_bands(self) -> Self:
+        check_order(self.band_order, "band_order")
+        if self.wavelengths_nm:
+            check_order(list(self.wavelengths_nm), "wavelengths_nm")
+        return self
+
     @property
     def root_path(self) -> Path | None:
         """The folder of the Sentinel-2 patches or images, absolute; None for Sentinel-1 alone."""
-        return _resolve(self.root)
+        return resolve_path(self.root) if self.root else None
 
     @property
     def s1_root_path(self) -> Path | None:
         """The folder of the Sentinel-1 patches, absolute."""
-        return _resolve(self.s1_root)
+        return resolve_path(self.s1_root) if self.s1_root else None
 
     @property
     def maps_root_path(self) -> Path | None:
         """The folder of the reference maps, absolute."""
-        return _resolve(self.maps_root)
+        return resolve_path(self.maps_root) if self.maps_root else None
 
     @property
     def label_paths(self) -> list[Path]:
         """The files of labels, absolute."""
         names = [self.labels_file] if isinstance(self.labels_file, str) else self.labels_file or []
-        return [find_repository() / name for name in names]
+        return [resolve_path(name) for name in names]
 
     @property
     def exclude_paths(self) -> list[Path]:
         """The lists of patch names to leave out, absolute."""
-        return [find_repository() / name for name in self.exclude if name not in FLAGS]
+        return [resolve_path(name) for name in self.exclude if name not in FLAGS]
 
     @property
     def exclude_flags(self) -> list[str]:
@@ -97,16 +109,12 @@ class ArchiveConfig(Section):
 
     @property
     def extra_files(self) -> list[Path]:
-        """Every file beside the archive that this section names, absolute: their content counts too."""
-        mapping = find_repository() / self.nomenclature
+        """Every other file that this section names, absolute: the fingerprint covers their content too."""
+        mapping = resolve_path(self.nomenclature)
         return [*self.label_paths, *self.exclude_paths, *([mapping] if mapping.is_file() else [])]
 
 
 _WHAT = {
     "root": "name the folder of the patches or images",
-    "labels_file": "name metadata.parquet (bigearthnet-v2) or a CSV with the columns image_name,tags (tagged-images)",
+    "labels_file": "name metadata.parquet",
 }
-
-
-def _resolve(name: str | None) -> Path | None:
-    return find_repository() / name if name else None

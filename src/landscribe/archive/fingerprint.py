@@ -1,8 +1,8 @@
 """A digest of the archive's content, cheap when nothing changed.
 
 Every unit (a patch folder, an image, a file of records) has a digest of its file names and bytes. A cache in the
-scratch folder keeps it under the unit's signature (names, sizes and times of its files), so that an unchanged unit is
-never read again. The fingerprint itself is a function of content alone: a copy of the archive with other times has the
+scratch folder stores it by the unit's signature (names, sizes and times of its files), so that an unchanged unit is
+never read again. The fingerprint itself depends only on the content: a copy of the archive with other times has the
 same one.
 """
 
@@ -22,7 +22,7 @@ from landscribe.core.files import compute_digest, compute_file_digest, replacing
 from landscribe.runtime.pool import map_in_workers
 from landscribe.runtime.progress import track
 
-_CHUNK_UNITS = 5000  # one takes 0.2 s to sign: worker processes pay from the second on
+_CHUNK_UNITS = 5000  # one takes 0.2 s to sign: worker processes are faster from the second on
 _CHUNK_BYTES = 100_000_000  # one takes 0.2 s to digest
 _SAVE_EVERY_S = 60.0
 
@@ -35,14 +35,14 @@ def compute_fingerprint(archive: Archive, extra_files: Iterable[Path], cache_dir
 
     Args:
         archive: reader whose units are digested.
-        extra_files: lists and mapping files that params.yaml names; their content counts too.
+        extra_files: lists and mapping files that params.yaml names; their content is digested too.
         cache_dir: scratch folder of the signature cache.
 
     Raises:
         ArchiveError: the archive or one of the extra files is absent.
     """
     # A list: two of them may share a name, as the CSV of tags and the list of a split do in UC Merced. First, so that
-    # a file that is not there is told before the archive is read.
+    # an absent file is reported before the archive is read.
     named = [{"name": path.name, "digest": _digest_extra(path)} for path in extra_files]
     names, units = map(list, zip(*archive.iter_units(), strict=True))
     signatures = _sign_all(units)
@@ -69,7 +69,7 @@ def _sign_all(units: Sequence[Unit]) -> list[Signature]:
 def _digest_changed(
     names: Sequence[str], units: Sequence[Unit], signatures: Sequence[Signature], cache_path: Path
 ) -> list[str]:
-    """Return the digest of each unit; a unit is read only if the cache lacks it or holds another signature."""
+    """Return the digest of each unit; a unit is read only if it is not in the cache or its signature has changed."""
     known = _read_cache(cache_path)
     keys = [os.fsencode(name) for name in names]
     fresh: Cache = {}
@@ -86,7 +86,7 @@ def _digest_changed(
     saved = time.monotonic()
     for chunk, digests in zip(chunks, tracked, strict=True):
         fresh |= {keys[place]: (signatures[place][0], digest) for place, digest in zip(chunk, digests, strict=True)}
-        if time.monotonic() - saved > _SAVE_EVERY_S:  # whatever ends this process, the work goes on from here
+        if time.monotonic() - saved > _SAVE_EVERY_S:  # however this process ends, the next one resumes here
             _write_cache(cache_path, fresh)
             saved = time.monotonic()
     if fresh != known:
@@ -117,7 +117,7 @@ def _digest_extra(path: Path) -> str:
 
 
 def _read_cache(path: Path) -> Cache:
-    """Return what the cache holds; one that is absent, damaged or of another release holds nothing."""
+    """Return the content of the cache; nothing if it is absent, damaged or of another release."""
     try:
         with pq.ParquetFile(path) as file:
             table = file.read()

@@ -1,4 +1,4 @@
-"""What lies in a folder of an archive, or one sentence that names the key to set."""
+"""The content of a folder of an archive, or an error that names the key to set."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from landscribe.core.errors import ArchiveError
 
 
 def scan_folder(folder: Path, key: str) -> list[tuple[str, bool]]:
-    """Return (name, whether it is a folder) of all that lies in a folder, in no order.
+    """Return (name, whether it is a folder) of everything in a folder, in no particular order.
 
     Args:
         folder: of an archive.
@@ -30,5 +30,5 @@ def scan_folder(folder: Path, key: str) -> list[tuple[str, bool]]:
 def _is_folder(item: os.DirEntry[str]) -> bool:
     try:
         return item.is_dir()
-    except OSError:  # a link that leads nowhere
+    except OSError:  # a broken link
         return False

@@ -1,4 +1,4 @@
-"""What rasterio raises for damaged files, and its words in one line."""
+"""The errors that rasterio raises for damaged files, and their message in one line."""
 
 from pathlib import Path
 
@@ -10,5 +10,5 @@ UNREADABLE = (OSError, ValueError, RasterioError, CPLE_BaseError)
 
 
 def explain(error: BaseException, path: Path) -> str:
-    """Return the words of an error in one line, without the folders of this machine."""
+    """Return the message of an error in one line, without the folders of this machine."""
     return " ".join(str(error).replace(str(path), path.name).split())

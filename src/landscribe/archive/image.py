@@ -1,10 +1,11 @@
 """One image file of any colour model or bands, as bands by name, with what is nodata masked.
 
-The content decides how a file is read, not its suffix. Pillow reads JPEG and 8-bit PNG (it knows grey, CMYK and
-palettes); rasterio reads GeoTIFF, JPEG 2000 and 16-bit PNG, which Pillow would cut to 8 bit.
+The content decides how a file is read, not its suffix. Pillow reads JPEG and 8-bit PNG (with grey, CMYK and
+palettes); rasterio reads GeoTIFF, JPEG 2000 and 16-bit PNG, which Pillow would reduce to 8 bit.
 """
 
 import contextlib
+import functools
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from PIL import ExifTags, Image, TiffImagePlugin
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning
 
@@ -35,14 +37,14 @@ _TURNS = {2: (False, False, True), 3: (False, True, True), 4: (False, True, Fals
           6: (True, False, True), 7: (True, True, True), 8: (True, True, False)}  # fmt: skip
 _LEAST_WEIGHT = 1e-6  # of the valid pixels in a resampled one; less is rounding
 
-_MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # where Pillow refuses: a damaged header can claim any size
+_MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # the limit of Pillow: a damaged header can claim any size
 # SyntaxError: what Pillow raises for a damaged PNG.
 _UNREADABLE = (*UNREADABLE, SyntaxError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
 class Square:
-    """Where an image lies: the upper left corner and the side, metres, in the projected system `epsg`."""
+    """Where an image lies that fits: the upper left corner and the side, metres, in the projected system `epsg`."""
 
     epsg: int
     ulx_m: float
@@ -52,7 +54,11 @@ class Square:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What the header says: dtype as it is stored, native size, place (None if unknown), quirks met, names of bands."""
+    """What the header says: dtype as it is stored, native size, place (None if unknown), quirks met, names of bands.
+
+    `crs` and `transform` are those of `PATCH_SCHEMA`, of any raster that has them; `square` is the same of a square,
+    north up, in metres.
+    """
 
     dtype: str
     rows_px: int
@@ -60,6 +66,8 @@ class ImageFacts:
     square: Square | None
     quirks: tuple[str, ...]
     bands: tuple[str, ...]
+    crs: str | None = None
+    transform: tuple[float, ...] | None = None
 
 
 def inspect_image(path: Path, band_order: Sequence[str], names: Iterable[str] = ()) -> ImageFacts:
@@ -83,7 +91,8 @@ def inspect_image(path: Path, band_order: Sequence[str], names: Iterable[str] = 
         if isinstance(image, Image.Image):
             return ImageFacts("uint8", rows_px, columns_px, None, quirks, tuple(named.places))
         dtype = "float32" if image.dtypes[0] == "float64" else image.dtypes[0]
-        return ImageFacts(dtype, rows_px, columns_px, _locate(image), quirks, tuple(named.places))
+        georeference = _read_georeference(image)
+        return ImageFacts(dtype, rows_px, columns_px, _locate(image), quirks, tuple(named.places), *georeference)
 
 
 def read_image(path: Path, names: Sequence[str], band_order: Sequence[str]) -> dict[str, np.ndarray]:
@@ -116,7 +125,7 @@ def resample(values: np.ndarray, size_px: int) -> np.ndarray:
     """Return [row, column] values resampled to `size_px` squared in their own dtype; whole numbers are rounded.
 
     Bilinear, with a support that grows when shrinking (no aliasing). Nodata has no weight in it: a pixel is the mean of
-    the valid ones that it covers, and masked where there is none. The served model carries the same rule.
+    the valid ones that it covers, and masked where there is none. The served model contains the same rule.
     """
     if values.shape == (size_px, size_px):
         return values
@@ -160,7 +169,7 @@ def _open_image(path: Path) -> Iterator[tuple[str, Any]]:
 
 @contextlib.contextmanager
 def _open_raster(path: Path, driver: str) -> Iterator[rasterio.DatasetReader]:
-    """Open an image that need not lie anywhere on Earth."""
+    """Open an image, georeferenced or not."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(path, driver=driver) as dataset:
@@ -261,7 +270,7 @@ def _turn(values: np.ndarray, turn: tuple[bool, bool, bool] | None) -> np.ndarra
 
 
 def _explain_missing(image: Any, name: str) -> str:
-    """Return what to do where infrared is asked for and a band is marked as transparency, as writers do unasked."""
+    """Return what to do if infrared is requested and a band is marked as transparency, as writers do by default."""
     if name != "NIR" or isinstance(image, Image.Image) or ColorInterp.alpha not in image.colorinterp:
         return ""
     marks = ["nir" if colour == ColorInterp.alpha else colour.name for colour in image.colorinterp]
@@ -272,12 +281,25 @@ def _explain_missing(image: Any, name: str) -> str:
 
 
 def _locate(dataset: rasterio.DatasetReader) -> Square | None:
-    """Return where a square, north-up image of square pixels in metres lies; None for every other."""
+    """Return the place of a square, north-up image of square pixels in metres; None for every other image."""
     crs, transform = dataset.crs, dataset.transform
     is_square = dataset.width == dataset.height and math.isclose(transform.a, -transform.e)
     is_north_up = transform.a > 0 and transform.b == transform.d == 0
     if not (is_square and is_north_up and crs and crs.is_projected and crs.linear_units_factor[1] == 1):
         return None
-    epsg, side_m = crs.to_epsg(), transform.a * dataset.width
+    epsg, side_m = _find_epsg(crs.wkt), transform.a * dataset.width
     is_known = epsg and all(map(math.isfinite, (transform.c, transform.f, side_m)))
-    return Square(epsg, transform.c, transform.f, side_m) if is_known else None
+    return Square(epsg, transform.c, transform.f, side_m) if epsg and is_known else None
+
+
+def _read_georeference(dataset: rasterio.DatasetReader) -> tuple[str | None, tuple[float, ...] | None]:
+    """Return coordinate system and transform; a transform that maps pixels to themselves says nothing."""
+    wkt = dataset.crs.wkt if dataset.crs else ""
+    epsg = _find_epsg(wkt) if wkt else None
+    return f"EPSG:{epsg}" if epsg else wkt or None, None if dataset.transform.is_identity else dataset.transform[:6]
+
+
+@functools.lru_cache(maxsize=1000)  # a search through PROJ's tables where the file names no code
+def _find_epsg(wkt: str) -> int | None:
+    code: int | None = CRS.from_wkt(wkt).to_epsg()
+    return code

@@ -1,4 +1,4 @@
-"""Labels that stand beside the archive: a table `patch_id, labels`, as `landscribe import` writes it."""
+"""Labels outside of the archive: a table `patch_id, labels`, as `landscribe import` writes it."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ def read_label_table(path: Path) -> dict[str, tuple[str, ...]]:
 
     Args:
         path: parquet with the columns patch_id (string) and labels (list of strings), or a CSV of these columns whose
-            labels are joined by `;`. Other columns do not count.
+            labels are joined by `;`. Other columns are ignored.
 
     Raises:
         ArchiveError: the file is absent, unreadable or empty, lacks the columns, has a null or names a patch twice.
@@ -26,16 +26,16 @@ def read_label_table(path: Path) -> dict[str, tuple[str, ...]]:
     table = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
     ids, labels = table["patch_id"], table["labels"]
     if not table.num_rows:
-        raise ArchiveError(f"{path}: expected a row a patch, patch_id and labels; the table has none.")
+        raise ArchiveError(f"{path}: expected one row per patch with patch_id and labels; the table has none.")
     if ids.null_count or labels.null_count or pc.list_flatten(labels).null_count:
         raise ArchiveError(f"{path}: expected patch_id and labels on every row; received a null.")
-    # Interned: a few class names stand on hundreds of thousands of rows.
+    # Interned: a few class names occur on hundreds of thousands of rows.
     rows = [tuple(map(sys.intern, row)) for row in labels.to_pylist()]
     by_patch = dict(zip(ids.to_pylist(), rows, strict=True))
     if len(by_patch) < table.num_rows:
         counts = ids.value_counts()
         twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-        raise ArchiveError(f"{path}: patch '{twice[0]}' stands on more than one row; keep one.")
+        raise ArchiveError(f"{path}: patch '{twice[0]}' is on more than one row; keep one.")
     return by_patch
 
 
@@ -43,7 +43,7 @@ def _read_parquet(path: Path) -> pa.Table:
     try:
         with pq.ParquetFile(path) as file:
             table = _select(path, file.read()).cast(_SCHEMA)
-        table.validate(full=True)  # a damaged page can hold bytes that are no text
+        table.validate(full=True)  # a damaged page can contain bytes that are not text
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise ArchiveError(_explain(path, error)) from error
     return table

@@ -1,7 +1,7 @@
 """The JSON of BigEarthNet v1 / MM patches, a chunk of patches at a time.
 
-It is read by worker processes: this module imports nothing that takes time to start, and returns columns of plain
-values. What a JSON may hold: https://bigearth.net and docs/archive_quirks.md.
+Worker processes import this module: it imports nothing that is slow to load, and returns columns of plain values.
+The content of a JSON: https://bigearth.net and docs/archive_quirks.md.
 """
 
 import json
@@ -31,7 +31,7 @@ class MetadataTask:
     Attributes:
         root: folder of the patch folders.
         names: patch folders of one sensor.
-        needs_labels: labels that are no list of strings make a patch bad; else they are null.
+        needs_labels: a patch is bad if its labels are not a list of strings; else such labels are null.
     """
 
     root: str
@@ -41,10 +41,10 @@ class MetadataTask:
 
 @dataclass(frozen=True)
 class MetadataChunk:
-    """What the JSON of some patches says.
+    """The content of the JSON of some patches.
 
     Attributes:
-        num_patches: how many were looked at.
+        num_patches: number of patches read, good and bad.
         columns: one for each of `FIELDS`: values of the readable patches, in the order of the names.
         bad: (name, reason) of the others.
     """
@@ -64,7 +64,7 @@ FIELDS = (
 
 
 def read_metadata(task: MetadataTask) -> MetadataChunk:
-    """Read the JSON of each patch; bad ones are told with a reason that names no folder of this machine."""
+    """Read the JSON of each patch; bad ones are returned with a reason that names no folder of this machine."""
     rows, bad = [], []
     for name in task.names:
         try:
@@ -88,7 +88,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_bytes(path: Path) -> bytes:
-    """Return the content of a regular file of a believable size; a pipe or a device would never end."""
+    """Return the content of a regular file of plausible size; a pipe or a device would never end."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with open(handle, "rb") as stream:  # noqa: PTH123
         status = os.fstat(handle)
@@ -154,7 +154,7 @@ def _parse_tile(tile_source: Any) -> str | None:
 
 
 def _parse_time(text: Any) -> str | None:
-    """Return ISO 8601 with a `T`; None for what is no time."""
+    """Return ISO 8601 with a `T`; None if the value is not a time."""
     if not isinstance(text, str):
         return None
     try:
@@ -170,7 +170,7 @@ def _parse_epsg(projection: Any) -> int | None:
 
 
 def _parse_metres(value: Any) -> float | None:
-    """Return a finite number; None for what is none."""
+    """Return a finite number; None if the value is not one."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -1,4 +1,4 @@
-"""metadata.parquet of BigEarthNet v2 (reBEN): one row a patch, columns and types checked before anything is used.
+"""metadata.parquet of BigEarthNet v2 (reBEN): one row per patch, columns and types checked before anything is used.
 
 Columns as in the files published at https://zenodo.org/records/10891137.
 """
@@ -27,14 +27,14 @@ METADATA_SCHEMA = pa.schema(
 
 
 def read_metadata(paths: Sequence[Path]) -> pa.Table:
-    """Return the rows of all files, in order, with the columns of `METADATA_SCHEMA`; other columns are left away.
+    """Return the rows of all files, in order, with the columns of `METADATA_SCHEMA`; other columns are dropped.
 
     Raises:
-        ArchiveError: a file is absent, unreadable, no parquet or of other columns, or no file has a row.
+        ArchiveError: a file is absent, unreadable, not parquet or has other columns, or no file has a row.
     """
     table = pa.concat_tables(_read_file(path) for path in paths).combine_chunks()
     if not table.num_rows:
-        raise ArchiveError(f"{', '.join(map(str, paths))}: expected one row a patch; received none.")
+        raise ArchiveError(f"{', '.join(map(str, paths))}: expected one row per patch; received none.")
     return table
 
 
@@ -43,7 +43,7 @@ def _read_file(path: Path) -> pa.Table:
         with pq.ParquetFile(path) as file:
             _check_columns(path, file.schema_arrow)
             table = file.read(columns=METADATA_SCHEMA.names).select(METADATA_SCHEMA.names).cast(METADATA_SCHEMA)
-        table.validate(full=True)  # a damaged page can hold bytes that are no text
+        table.validate(full=True)  # a damaged page can contain bytes that are not text
     except FileNotFoundError as error:
         raise ArchiveError(f"{path} does not exist; set archive.labels_file to metadata.parquet.") from error
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:

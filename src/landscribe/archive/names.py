@@ -4,10 +4,10 @@ from landscribe.core.errors import PatchError
 
 
 def check_name(name: str) -> str:
-    """Return `name` unless it could lead out of the archive.
+    """Return `name` unless it could point outside of the archive.
 
     Raises:
-        PatchError: the name is empty or holds a separator, `..` or a character that does not print.
+        PatchError: the name is empty or contains a separator, `..` or a character that does not print.
     """
     if not name.isprintable() or not name.strip() or ".." in name or "/" in name or "\\" in name:
         raise PatchError(f"expected a plain name without separators or '..'; received {name!r}")

@@ -1,8 +1,8 @@
 """The fast path: one band of an uncompressed TIFF, decoded from its bytes.
 
-Opening a file through GDAL takes many times as long as reading it. BigEarthNet's files are the plainest form there is
-(classic, little-endian, one directory, one sample a pixel, strips without compression). Whatever differs in any way, a
-tag that is not listed here included, is left to GDAL, so that both paths give the same pixels.
+Opening a file through GDAL takes many times as long as reading it. BigEarthNet's files have the simplest form of a TIFF
+(classic, little-endian, one directory, one sample per pixel, strips without compression). Any other file, also one with
+a tag that is not listed here, is left to GDAL, so that both paths give the same pixels.
 Formats: TIFF 6.0, https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf; OGC GeoTIFF 1.1 (19-008r4).
 """
 
@@ -26,12 +26,12 @@ _DTYPES: dict[tuple[int, int], np.dtype] = {(8, 1): np.dtype("u1"), (16, 1): np.
 _HEADER, _COUNT = struct.Struct("<4sI"), struct.Struct("<H")  # mark and place of the directory; number of its tags
 _ENTRY = struct.Struct("<HHI4s")  # tag, type, number of values, the values or their place
 _FIELD_PLACE = 8  # of the last in an entry
-_MOST_TAGS, _MOST_ROWS = 64, 1 << 14  # more is no band of a patch; damage can ask for billions
+_MOST_TAGS, _MOST_ROWS = 64, 1 << 14  # more is not a band of a patch; a damaged file can claim billions
 
 
 @dataclass(frozen=True, slots=True)
 class _Numbers:
-    """Where the values of a tag stand."""
+    """Where the values of a tag are."""
 
     form: struct.Struct
     place: int
@@ -39,7 +39,7 @@ class _Numbers:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """What a directory says: the pixels' form, and where offsets and sizes of the strips, and texts, stand."""
+    """The content of a directory: the form of the pixels, and where offsets and sizes of strips, and texts, are."""
 
     shape: tuple[int, int]
     dtype: np.dtype
@@ -65,7 +65,7 @@ def decode_plain_tiff(data: bytes) -> np.ndarray | None:
         return None
 
 
-# The files of one band are laid out alike: of a million directories a handful differ.
+# The files of one band share a layout: a million directories have only a few distinct values.
 @functools.lru_cache(maxsize=64)
 def _parse_directory(start: int, directory: bytes) -> _Layout:
     """Return the layout.
@@ -107,7 +107,7 @@ def _parse_number(kind: int, count: int, field: bytes) -> int:
 
 
 def _find_numbers(expected: int, kind: int, count: int, field: bytes, place: int) -> _Numbers:
-    """Return where the values of a tag stand: at `place`, in its entry, if they fit into it."""
+    """Return where the values of a tag are: at `place`, in its entry, if they fit into it."""
     form = struct.Struct(f"<{expected}{_FORMATS[kind]}")
     if count != expected:
         raise ValueError("expected a value for each strip")
@@ -126,7 +126,7 @@ def _find_values(num_bytes: int, field: bytes, place: int) -> int:
 
 
 def _read_strips(data: bytes, layout: _Layout) -> np.ndarray | None:
-    """Return the pixels; None where a strip is absent or of another size, or a text is none.
+    """Return the pixels; None if a strip is absent or has another size, or a text is not valid.
 
     Raises:
         ValueError: a strip ends beyond the end of the file.

@@ -1,4 +1,4 @@
-"""What every reader offers, and what it says of the patches: one table, a row a patch."""
+"""The interface of every reader, and its table of the patches: one row per patch."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,8 +31,14 @@ PATCH_SCHEMA = pa.schema(
         "size_m": pa.float64(),  # side of the square that the patch covers
         "longitude": pa.float64(),  # of the centre, WGS 84, degrees
         "latitude": pa.float64(),
+        "crs": pa.string(),  # of an image's transform: "EPSG:" and a code, or WKT where it has none
+        "transform": pa.list_(
+            pa.float64()
+        ),  # a to f: x = a column + b row + c, y = d column + e row + f, pixels from 0
+        "footprint": pa.list_(pa.float64()),  # of an image: longitude, latitude of its four corners, WGS 84, degrees
+        "unlocated": pa.string(),  # why the place of an image is unknown; null where it is known
         "country": pa.string(),
-        "official_split": pa.string(),  # train, val or test, where the archive itself says so
+        "official_split": pa.string(),  # train, val or test, if the archive has its own split
         "v1_patch_id": pa.string(),  # name of the same place and acquisition in BigEarthNet v1
         "snow": pa.bool_(),  # the archive's own flag: seasonal snow
         "cloud": pa.bool_(),  # the archive's own flag: cloud or its shadow
@@ -67,19 +73,21 @@ def _to_array(values: Any, kind: pa.DataType) -> Any:
 
 @dataclass
 class Listing:
-    """All that a reader found.
+    """The result of reading an archive.
 
     Attributes:
         patches: the readable patches, `PATCH_SCHEMA`, sorted by patch_id; no name occurs twice.
         quarantined: bad patches; they count towards `max_bad_fraction`.
-        excluded: sound patches left out by a rule.
-        quirks: name of a tolerated quirk -> how often it was met (docs/archive_quirks.md).
+        excluded: valid patches left out by a rule.
+        quirks: name of a tolerated quirk -> how often it occurs (docs/archive_quirks.md).
+        labels_from: in words, how the labels were read where that had to be found; else empty.
     """
 
     patches: pa.Table
     quarantined: list[LeftOut] = field(default_factory=list)
     excluded: list[LeftOut] = field(default_factory=list)
     quirks: Counter[str] = field(default_factory=Counter)
+    labels_from: str = ""
 
 
 class Archive(Protocol):
@@ -91,7 +99,7 @@ class Archive(Protocol):
 
     @property
     def bands(self) -> Mapping[str, Band]:
-        """The bands that this archive can give, by name."""
+        """The bands of this archive, by name."""
 
     def iter_units(self) -> Iterator[tuple[str, Sequence[str | Path]]]:
         """Yield (unit name, folders or files) of everything whose change must be noticed, sorted by name."""

@@ -1,4 +1,4 @@
-"""Reading one GeoTIFF band: plainly where its form allows, else through GDAL."""
+"""Reading one GeoTIFF band: directly if its form allows, else through GDAL."""
 
 import os
 import stat
@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from landscribe.archive.plain_tiff import decode_plain_tiff
-from landscribe.core.bands import Band
+from landscribe.core.bands import Band, hint_at_reflectance
 from landscribe.core.errors import PatchError
 
-# A larger file is no plain band of a patch, and is never held in memory as a whole.
+# A larger file is not a plain band of a patch, and is never read into memory as a whole.
 _MOST_BYTES = 1 << 20
-# Does not wait for a writer where the file is a pipe.
+# Does not wait for a writer if the file is a pipe.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -20,8 +20,8 @@ def read_band(path: str | Path, band: Band) -> np.ndarray:
     """Return one band, [row, column], checked against size, dtype and (for decibels) finiteness.
 
     Args:
-        path: a `.tif`; where there is none, the `.tiff` beside it is read.
-        band: what the file should hold.
+        path: a `.tif`; if it is absent, the `.tiff` of the same name is read.
+        band: what the file should contain.
 
     Raises:
         PatchError: the file is missing, unreadable or not as expected.
@@ -42,7 +42,7 @@ def read_band(path: str | Path, band: Band) -> np.ndarray:
 
 
 def _read_file(path: str | Path) -> bytes | None:
-    """Return the bytes, none where they are many; None where there is no such file.
+    """Return the bytes, or empty bytes for a large file; None if there is no such file.
 
     Raises:
         PatchError: it cannot be read.
@@ -50,7 +50,7 @@ def _read_file(path: str | Path) -> bytes | None:
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
         try:
-            # Not os.fstat, which takes four times as long: of what is no file the size is none, nought or huge.
+            # Not os.fstat, which takes four times as long: anything but a file has no size, size zero or a huge one.
             num_bytes = os.lseek(descriptor, 0, os.SEEK_END)
             if 0 < num_bytes <= _MOST_BYTES:
                 return os.pread(descriptor, num_bytes, 0)
@@ -64,11 +64,11 @@ def _read_file(path: str | Path) -> bytes | None:
 
 
 def _read_through_gdal(path: str | Path, band: Band) -> np.ndarray:
-    """Return the only band of a TIFF of any form; one that is not as expected is refused before it takes memory.
+    """Return the only band of a TIFF of any form; an unexpected size or dtype is refused before it takes memory.
 
-    Of a TIFF alone: another driver could follow names of files that stand in it.
+    Only the driver for TIFF is used: another driver could open further files that are named in the content.
     """
-    import rasterio  # here: 0.1 s of the start of every worker, and most archives never need it
+    import rasterio  # imported here: it takes 0.1 s at the start of every worker, and most archives never need it
 
     from landscribe.archive.gdal_errors import UNREADABLE, explain
 
@@ -88,4 +88,5 @@ def _read_through_gdal(path: str | Path, band: Band) -> np.ndarray:
 def _check_form(path: str | Path, band: Band, shape: tuple[int, ...], dtype: np.dtype | str) -> None:
     expected = (band.size_px, band.size_px)
     if shape != expected or dtype != band.dtype:
-        raise PatchError(f"{Path(path).name}: expected {expected} {band.dtype}; received {shape} {dtype}")
+        hint = hint_at_reflectance(band.dtype, dtype)
+        raise PatchError(f"{Path(path).name}: expected {expected} {band.dtype}; received {shape} {dtype}{hint}")

@@ -1,4 +1,4 @@
-"""Reference maps of BigEarthNet v2: a CORINE land cover code a pixel, 0 where there is none."""
+"""Reference maps of BigEarthNet v2: a CORINE land cover code per pixel, 0 where there is none."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from landscribe.runtime.pool import map_in_workers
 from landscribe.runtime.progress import track
 
 MAP_BAND = Band(name="reference_map", resolution_m=10, size_px=120, dtype="uint16")
-_CHUNK_PATCHES = 1000  # a few workers start in the time that one reads so many maps
+_CHUNK_PATCHES = 1000  # a few workers start in the time in which one reads this number of maps
 
 _CLC_NAMES = {code: name for name, code in CLC_CODES.items()}
 _BEN_19_NAMES = {code: name for name, codes in BEN_19_CODES.items() for code in codes}
@@ -24,7 +24,7 @@ Codes = tuple[int, ...]
 
 
 def read_maps(maps_root: Path, paths: Sequence[str]) -> list[Codes | str]:
-    """Return for each patch the CLC level 3 codes that its map holds, sorted, or why there are none.
+    """Return for each patch the CLC level 3 codes of its map, sorted, or the reason why there are none.
 
     Args:
         maps_root: folder Reference_Maps.

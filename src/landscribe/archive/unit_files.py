@@ -1,6 +1,6 @@
 """Signatures and digests of an archive's units, a chunk at a time.
 
-It is run by worker processes: this module imports nothing that takes time to start.
+Worker processes import this module: it imports nothing that is slow to load.
 """
 
 import os
@@ -39,14 +39,14 @@ def _digest(unit: Unit) -> str:
     files = _list_files(unit)
     try:
         return compute_digest(*(part for name, path, _ in files for part in (name, compute_file_digest(Path(path)))))
-    except OSError:  # an unreadable file is quarantined later, by name; here it only has to be noticed
+    except OSError:  # an unreadable file is quarantined later, by name; here it only has to change the digest
         return compute_digest("unreadable", *(name for name, _, _ in files))
 
 
 def _list_files(unit: Unit) -> list[File]:
     """Return the regular files of a unit, those of a folder sorted by name.
 
-    What cannot be looked at has no files here; the reader quarantines it by name.
+    A unit that cannot be listed has no files here; the reader quarantines it by name.
     """
     files: list[File] = []
     for path in unit:

@@ -1,4 +1,4 @@
-"""The front doors: the command `landscribe`, `make repro`, and what checks all params together."""
+"""Entry points: the command `landscribe`, `make repro`, and the check of all params together."""
 
 import lazy_loader
 

@@ -19,12 +19,13 @@ from landscribe.core.errors import ParamsError
 from landscribe.core.files import replacing
 from landscribe.core.params import find_scratch
 from landscribe.core.scores import Scores, read_scores, write_scores
-from landscribe.evaluation.bootstrap import Judged, compute_draws, compute_interval
+from landscribe.evaluation.bootstrap import ScoredSplit, compute_draws, compute_interval
 from landscribe.evaluation.config import EvaluateConfig
 from landscribe.evaluation.metrics import compute_metrics
 from landscribe.evaluation.paired import Difference, compare
 from landscribe.evaluation.thresholds import fit_thresholds
 from landscribe.figures.charts import draw_intervals
+from landscribe.figures.tables import format_table
 from landscribe.models.config import Device
 from landscribe.models.pretrained import Pretrained
 from landscribe.models.scoring import make_predict, predict_scores
@@ -87,7 +88,7 @@ def ablate(
         train: section `train`; its bands are varied as `choose_bands` says.
         evaluate: section `evaluate`: thresholds and intervals.
         device: where to compute, `machine.device`.
-        data_dir: holds `records`, `band_statistics.json` and what tells where they come from.
+        data_dir: has `records`, `band_statistics.json` and the files that say where they come from.
         report_dir: receives ablation.csv and ablation.png.
 
     Raises:
@@ -201,7 +202,7 @@ def _score(model: Any, config: TrainConfig, data: Data, split: str, fill: Mappin
 
 
 def make_table(rows: Sequence[Row], config: EvaluateConfig) -> pd.DataFrame:
-    """Return one row a model and input: `sensors`, `bands`, and what it scores.
+    """Return one row per model and input: `sensors`, `bands`, and what it scores.
 
     val_macro_ap, test_macro_ap with the ends of its interval, test_micro_ap, test_macro_ap_prior; `against`, another
     row's `sensors`, and the paired `difference` of test macro average precision to it with the ends of its interval.
@@ -212,8 +213,8 @@ def make_table(rows: Sequence[Row], config: EvaluateConfig) -> pd.DataFrame:
     table = []
     for row in rows:
         metrics = compute_metrics(row.test.truth, row.test.scores, thresholds[row.sensors])
-        judged = Judged(row.test.truth.astype(bool), row.test.scores, thresholds[row.sensors])
-        draws = compute_draws(judged, config.bootstrap).metrics["macro_ap"]
+        scored = ScoredSplit(row.test.truth.astype(bool), row.test.scores, thresholds[row.sensors])
+        draws = compute_draws(scored, config.bootstrap).metrics["macro_ap"]
         low, high = compute_interval(metrics["macro_ap"], draws, config.bootstrap.confidence, (0, 1))
         gain = _UNKNOWN
         if row.against:
@@ -237,18 +238,23 @@ def make_table(rows: Sequence[Row], config: EvaluateConfig) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def format_table(table: pd.DataFrame) -> str:
-    """Return the table as people read it: a line a row."""
-    width = max(len(name) for name in table["sensors"])
-    lines = [f"{'sensors':<{width}}  val macro AP  test macro AP              micro AP  difference of test macro AP"]
-    for row in table.itertuples():
-        test = f"{row.test_macro_ap:.4f} [{row.test_macro_ap_low:.4f}, {row.test_macro_ap_high:.4f}]"
-        line = f"{row.sensors:<{width}}  {row.val_macro_ap:12.4f}  {test:<25}  {row.test_micro_ap:.4f}"
-        if row.against:
-            interval = f"[{row.difference_low:+.4f}, {row.difference_high:+.4f}]"
-            line += f"    {row.difference:+.4f} {interval} to {row.against}"
-        lines.append(line)
-    return "\n".join(lines)
+def format_report(table: pd.DataFrame) -> str:
+    """Return the table as the terminal shows it: one line per row."""
+    header = ("sensors", "val macro AP", "test macro AP", "interval", "test micro AP", "gain", "interval", "over")
+    rows = [
+        (
+            row.sensors,
+            f"{row.val_macro_ap:.4f}",
+            f"{row.test_macro_ap:.4f}",
+            f"[{row.test_macro_ap_low:.4f}, {row.test_macro_ap_high:.4f}]",
+            f"{row.test_micro_ap:.4f}",
+            f"{row.difference:+.4f}" if row.against else "",
+            f"[{row.difference_low:+.4f}, {row.difference_high:+.4f}]" if row.against else "",
+            row.against,
+        )
+        for row in table.itertuples()
+    ]
+    return "\n".join(format_table(header, rows))
 
 
 def _write_report(folder: Path, table: pd.DataFrame) -> None:

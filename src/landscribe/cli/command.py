@@ -1,14 +1,14 @@
 """The command `landscribe`: demo, import, search, ablate, predict, promote, rollback, history."""
 
 import argparse
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from landscribe.core.bands import check_order
 from landscribe.core.errors import LandscribeError, PromotionError
 from landscribe.core.nomenclature import CLASS_ORDERS, make_nomenclature
-from landscribe.core.params import PARAMS_FILE, find_repository, parse_section, read_params
+from landscribe.core.params import PARAMS_FILE, expand_path, find_repository, parse_options, parse_section, read_params
 from landscribe.demo.config import DemoConfig
 from landscribe.demo.writer import write_demo_archive
 from landscribe.evaluation.config import EvaluateConfig
@@ -27,53 +27,106 @@ def main() -> None:
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="landscribe", description="Multi-label land cover of satellite patches.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    demo = commands.add_parser("demo", help="write a synthetic archive in the layout of BigEarthNet v1")
-    demo.add_argument("out", type=Path, metavar="FOLDER", help="folder to make")
-    demo.add_argument("--num-patches", type=int, default=200)
-    demo.add_argument("--num-tiles", type=int, default=4)
-    demo.add_argument("--seed", type=int, default=0)
-    demo.set_defaults(run=_run_demo)
-    foreign = commands.add_parser("import", help="take in labels or scores made elsewhere, by class name")
-    foreign.add_argument("path", type=Path, metavar="FILE", help=".parquet, .csv or .npz; see docs/class_orders.md")
-    foreign.add_argument("--nomenclature", required=True, metavar="NAME", help="e.g. BEN-19, or a mapping file")
-    foreign.add_argument("--order", choices=CLASS_ORDERS, help="class order of numbers without names")
-    foreign.add_argument("--truth", type=Path, metavar="INDEX", help="judge scores by an index (data/index.parquet)")
-    foreign.add_argument("--out", required=True, type=Path, metavar="FILE", help="scores: .parquet; labels: .csv too")
-    foreign.set_defaults(run=_run_import)
-    search = commands.add_parser("search", help="run missing trials of the study of params.yaml, with other hosts")
-    search.add_argument("--workers", type=int, metavar="N", help="trials at a time; by default LANDSCRIBE_WORKERS or 1")
-    search.set_defaults(run=_run_search)
-    ablate = commands.add_parser("ablate", help="train on Sentinel-1, on Sentinel-2 and on both; one table")
-    ablate.add_argument("--out", type=Path, metavar="FOLDER", help="report; by default reports/ablation")
-    ablate.set_defaults(run=_run_ablate)
-    predict = commands.add_parser("predict", help="label new patches with a registered model")
-    predict.add_argument("path", type=Path, metavar="PATH", help="patch folder, image, or a folder of them")
-    predict.add_argument("--model", required=True, metavar="URI", help="e.g. models:/landscribe@champion")
-    predict.add_argument("--out", required=True, type=Path, metavar="FILE", help=".csv or .parquet")
-    predict.add_argument("--s1-root", type=Path, metavar="FOLDER", help="Sentinel-1 twins, if the model takes them")
+    for add in (_add_demo, _add_import, _add_search, _add_ablate, _add_predict, _add_decisions):
+        add(commands)
+    return parser
+
+
+def _add(commands: Any, name: str, run: Callable[[argparse.Namespace], None], summary: str, more: str = "") -> Any:
+    """Add a command; its own help starts with the summary as well."""
+    description = f"{summary[0].upper()}{summary[1:]}.{more and ' '}{more}"
+    command = commands.add_parser(name, help=summary, description=description)
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_demo(commands: Any) -> None:
+    demo = _add(commands, "demo", _run_demo, "write a synthetic archive in the layout of BigEarthNet v1")
+    demo.add_argument("out", type=expand_path, metavar="FOLDER", help="folder to write to; absent or empty")
+    for option, value, what in (
+        ("--num-patches", 200, "number of patches, 50 or more"),
+        ("--num-tiles", 4, "number of Sentinel-2 tiles of these patches"),
+        ("--seed", 0, "seed of the random numbers; the same seed gives the same files"),
+    ):
+        demo.add_argument(option, type=int, default=value, metavar="N", help=f"{what} (default: %(default)s)")
+
+
+def _add_import(commands: Any) -> None:
+    what = "convert labels or scores of other software to the class order of a nomenclature"
+    more = "Classes are matched by name; see docs/class_orders.md."
+    foreign = _add(commands, "import", _run_import, what, more)
+    foreign.add_argument("path", type=expand_path, metavar="FILE", help="labels or scores: .parquet, .csv or .npz")
+    foreign.add_argument(
+        "--nomenclature", required=True, metavar="NAME", help="BEN-19, CLC-43, Planet-17 or the path of a mapping file"
+    )
+    foreign.add_argument("--order", choices=CLASS_ORDERS, help="class order of a file that does not name its classes")
+    foreign.add_argument(
+        "--truth", type=expand_path, metavar="INDEX", help="evaluate scores on the labels of this index.parquet"
+    )
+    foreign.add_argument(
+        "--out", required=True, type=expand_path, metavar="FILE", help="file to write: .parquet, or .csv for labels"
+    )
+
+
+def _add_search(commands: Any) -> None:
+    more = "Any number of hosts may work on one study."
+    search = _add(commands, "search", _run_search, "run the trials that the study of params.yaml still lacks", more)
+    search.add_argument(
+        "--workers", type=int, metavar="N", help="number of trials at a time (default: LANDSCRIBE_WORKERS, else 1)"
+    )
+
+
+def _add_ablate(commands: Any) -> None:
+    what = "train on Sentinel-1, on Sentinel-2 and on both, and compare the three"
+    ablate = _add(commands, "ablate", _run_ablate, what, "An interrupted comparison is resumed by the same command.")
+    ablate.add_argument(
+        "--out", type=expand_path, metavar="FOLDER", help="folder of the report (default: reports/ablation)"
+    )
+
+
+def _add_predict(commands: Any) -> None:
+    predict = _add(commands, "predict", _run_predict, "label new patches with a registered model")
+    predict.add_argument(
+        "path", type=expand_path, metavar="PATH", help="a patch folder, an image, or a folder of either"
+    )
+    predict.add_argument(
+        "--model", required=True, metavar="URI", help="registered model, e.g. models:/landscribe@champion"
+    )
+    predict.add_argument(
+        "--out", required=True, type=expand_path, metavar="FILE", help="file to write: .csv or .parquet"
+    )
+    predict.add_argument(
+        "--s1-root",
+        type=expand_path,
+        metavar="FOLDER",
+        help="Sentinel-1 patches of the same places, for a model that takes VV or VH",
+    )
     predict.add_argument(
         "--band-order",
         type=lambda text: text.split(","),
         metavar="BANDS",
         help="names, in file order, of the bands of rasters that do not name them; by default B,G,R,NIR",
     )
-    predict.set_defaults(run=_run_predict)
-    promote = commands.add_parser("promote", help="make the challenger the champion, if it is better")
-    promote.add_argument("--force", metavar="REASON", help="promote all the same, and record why")
-    promote.set_defaults(run=_run_promote)
-    rollback = commands.add_parser("rollback", help="make the previous champion the champion again")
-    rollback.set_defaults(run=_run_rollback)
-    history = commands.add_parser("history", help="print who was champion when, and why")
-    history.set_defaults(run=_run_history)
-    return parser
+    predict.add_argument(
+        "--offset",
+        type=int,
+        default=0,
+        metavar="N",
+        help="add N to optical bands of 16 bits, e.g. -1000 for Sentinel-2 since processing baseline 04.00",
+    )
+
+
+def _add_decisions(commands: Any) -> None:
+    what = "make the challenger the champion if it is better on the test split"
+    promote = _add(commands, "promote", _run_promote, what, "Exit status: 0 promoted, 1 refused.")
+    promote.add_argument("--force", metavar="REASON", help="promote it even if it is refused, and record the reason")
+    _add(commands, "rollback", _run_rollback, "make the previous champion the champion again")
+    _add(commands, "history", _run_history, "print when and why each champion was chosen")
 
 
 def _run_demo(arguments: argparse.Namespace) -> None:
-    try:
-        config = DemoConfig(num_patches=arguments.num_patches, num_tiles=arguments.num_tiles, seed=arguments.seed)
-    except ValueError as error:
-        raise LandscribeError(" ".join(str(error).split())) from error
-    write_demo_archive(config, arguments.out)
+    options = {name: getattr(arguments, name) for name in DemoConfig.model_fields}
+    write_demo_archive(parse_options(options, DemoConfig), arguments.out)
 
 
 def _run_import(arguments: argparse.Namespace) -> None:
@@ -120,29 +173,27 @@ def _run_search(arguments: argparse.Namespace) -> None:
 
 
 def _run_ablate(arguments: argparse.Namespace) -> None:
-    from landscribe.cli.ablation import ablate, format_table
+    from landscribe.cli.ablation import ablate, format_report
 
     root = find_repository()
     params = read_params(root / PARAMS_FILE)
     train, evaluate = parse_section(params, "train", TrainConfig), parse_section(params, "evaluate", EvaluateConfig)
     device = parse_section(params, "machine", MachineConfig).device
     table = ablate(train, evaluate, device, root / "data", arguments.out or root / "reports/ablation")
-    print(format_table(table))  # noqa: T201
+    print(format_report(table))  # noqa: T201
 
 
 def _run_predict(arguments: argparse.Namespace) -> None:
+    from landscribe.inference.patches import check_inputs, check_out_path, predict_path, write_predictions
+
+    # What can be wrong without a model is checked before TensorFlow is imported: that takes seconds.
+    check_out_path(arguments.out)
+    check_inputs(arguments.path, arguments.s1_root, arguments.band_order)
     import landscribe.pipeline.backend  # noqa: F401  # TensorFlow without its noise, before the model imports it
-    from landscribe.inference.patches import check_out_path, predict_path, write_predictions
     from landscribe.registry.registration import load_served
 
-    check_out_path(arguments.out)
-    if not arguments.path.exists():
-        raise LandscribeError(
-            f"{arguments.path} does not exist; expected a patch folder, an image or a folder of them."
-        )
-    if arguments.band_order is not None:
-        check_order(arguments.band_order, "--band-order")
-    table = predict_path(arguments.path, load_served(arguments.model), arguments.s1_root, arguments.band_order)
+    served = load_served(arguments.model)
+    table = predict_path(arguments.path, served, arguments.s1_root, arguments.band_order, arguments.offset)
     write_predictions(table, arguments.out)
     print(f"{len(table)} patches labelled: {arguments.out}")  # noqa: T201
 
@@ -175,7 +226,9 @@ def _run_rollback(arguments: argparse.Namespace) -> None:
 def _run_history(arguments: argparse.Namespace) -> None:
     from landscribe.registry.champions import read_log
     from landscribe.registry.history_table import format_history
+    from landscribe.tracking.store import open_store_to_read
 
+    open_store_to_read()
     name = _read_model_name()
     print(format_history(name, read_log(name)))  # noqa: T201
 
@@ -183,7 +236,3 @@ def _run_history(arguments: argparse.Namespace) -> None:
 def _read_model_name() -> str:
     """Return the registered model of params.yaml: the command works from any folder of the repository."""
     return parse_section(read_params(find_repository() / PARAMS_FILE), "register", RegisterConfig).model_name
-
-
-if __name__ == "__main__":
-    main()

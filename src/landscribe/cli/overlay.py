@@ -1,6 +1,7 @@
 """Merging a recipe and SET into `params.yaml` as it stands, comments kept, so that git and DVC see every value."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +15,26 @@ from landscribe.core.files import replacing
 from landscribe.core.params import PARAMS_FILE, read_params
 
 _NULL = "tag:yaml.org,2002:null"
+# Words end at spaces. Quotes begin where a YAML value or item does and end where one may: an apostrophe is a character.
+_WORD = re.compile(r"""(?:(?<=[=\[,{:])(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')(?=[\s,:\]}]|$)|\S)+""")
+_UNSET = re.compile(r"""[^=]*=(?:''|"")?""")
 _WHOLE = ("archive.wavelengths_nm", "search.space")  # mappings whose keys are the user's: replaced, not merged
 
 
 def parse_assignments(text: str) -> dict[str, Any]:
-    """Return the nested mapping of `"a.b=value c.d=value"`; values are YAML.
-
-    A word without a value (`a.b=`) is left out: an entry point passes the parameters that nobody set this way.
+    """Return the nested mapping of `"a.b=value c.d=value"`; values are YAML, one with spaces stands in quotes.
 
     Raises:
         ParamsError: a word is not of the form `section.key=value`.
     """
     overlay: dict[str, Any] = {}
-    for word in text.split():
+    for word in _WORD.findall(text):
         path, sign, value = word.partition("=")
         keys = path.split(".")
         if not sign or len(keys) < 2 or not all(keys):
             raise ParamsError(f"SET: expected words of the form section.key=value; received '{word}'.")
-        if value in ("", "''", '""'):
-            continue
+        if not value:
+            raise ParamsError(f"SET: expected a value after {word}; write null for none.")
         try:
             parsed = YAML(typ="safe").load(value)
         except (YAMLError, ValueError) as error:  # ValueError: an impossible date, e.g. 2017-13-45
@@ -44,6 +46,11 @@ def parse_assignments(text: str) -> dict[str, Any]:
                 raise ParamsError(f"SET: '{word}' names a key below one that another word gives a value.")
         target[keys[-1]] = parsed
     return overlay
+
+
+def drop_unset(text: str) -> str:
+    """Return the words that have a value; MLflow writes `a.b=''` for a parameter of an entry point that nobody set."""
+    return " ".join(word for word in _WORD.findall(text) if not _UNSET.fullmatch(word))
 
 
 def merge(base: Any, overlay: dict[str, Any], where: str = "") -> None:

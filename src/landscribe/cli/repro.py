@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from landscribe.cli.overlay import write_merged
+from landscribe.cli.overlay import drop_unset, write_merged
 from landscribe.conversion.journal import remove_journals
 from landscribe.core.files import read_json
-from landscribe.core.params import find_scratch
+from landscribe.core.params import expand_path, find_scratch
+from landscribe.figures.tables import format_table
 from landscribe.runtime.entry import run_or_exit
 from landscribe.training.state import remove_states
 
@@ -39,13 +40,15 @@ def main() -> int:
     """Run the pipeline; return the exit status: 0 done, 1 a stage failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="", help="an overlay of params.yaml")
-    parser.add_argument("--set", default="", dest="assignments", help="section.key=value words, split at spaces")
+    parser.add_argument("--set", default="", dest="assignments", help="words section.key=value, values in YAML")
+    parser.add_argument("--set-given", default="", dest="given", help="the same; words without a value are left out")
     parser.add_argument("--stage", default="", help="stop after this stage")
     arguments = parser.parse_args()
-    write_merged(Path(arguments.recipe) if arguments.recipe else None, arguments.assignments)
+    recipe = expand_path(arguments.recipe) if arguments.recipe else None
+    write_merged(recipe, f"{drop_unset(arguments.given)} {arguments.assignments}")
     status = _dvc("repro", *([arguments.stage] if arguments.stage else []))
     if status:
-        return 1  # DVC says 255
+        return 130 if status == 130 else 1  # DVC says 255
     remove_journals(find_scratch() / "convert")
     if arguments.stage in TRAINED:
         remove_states(find_scratch() / "train")
@@ -55,17 +58,27 @@ def main() -> int:
 
 
 def _dvc(*words: str) -> int:
-    return subprocess.run([str(Path(sys.executable).with_name("dvc")), *words], check=False).returncode
+    """Run DVC and return its exit status, or 130 after Ctrl-C: the stage, which receives it too, ends in good order."""
+    interrupted = False
+    with subprocess.Popen([str(Path(sys.executable).with_name("dvc")), *words]) as dvc:
+        while True:
+            try:
+                status = dvc.wait()
+                return 130 if interrupted and status else status
+            except KeyboardInterrupt:
+                interrupted = True
 
 
 def _ensure_registered() -> int:
     """Register again when the store has lost, or never had, the version or the runs that DVC believes done."""
     from landscribe.registry.registration import is_registered
+    from landscribe.tracking.answering import expect_answer
     from landscribe.tracking.runs import find_run, read_run_record
     from landscribe.tracking.studies import is_whole
 
-    if is_registered(read_json(REGISTRATION)) and find_run(read_run_record(RUN)["run_id"]) and is_whole(SEARCH):
-        return 0
+    with expect_answer("it is not known whether the MLflow store holds the model and its runs"):
+        if is_registered(read_json(REGISTRATION)) and find_run(read_run_record(RUN)["run_id"]) and is_whole(SEARCH):
+            return 0
     return _dvc("repro", "--quiet", "--force", "--single-item", "register")
 
 
@@ -80,10 +93,11 @@ def make_summary(metrics: dict[str, Any], registration: dict[str, Any]) -> str:
     """Return the closing table as text."""
     name, version = registration["model_name"], registration["version"]
     size = f"{metrics['test_num_patches']} patches, {metrics['test_num_classes_scored']} classes scored"
-    lines = ["", f"Test split: {size}", "-" * 46]
-    lines += [f"{text:<38}{metrics[key]:8.4f}" for key, text in SHOWN.items()]
-    lines += [
-        "-" * 46,
+    rows = [(text, f"{metrics[key]:.4f}") for key, text in SHOWN.items()]
+    lines = [
+        "",
+        f"Test split: {size}",
+        *format_table(("metric", "value"), rows),
         f"Registered: {name} version {version} (alias challenger)",
         "",
         "  make ui                                  compare runs, see the registry, in the browser",

@@ -1,4 +1,4 @@
-"""All sections of params.yaml together: checked before any work starts, across sections too."""
+"""Checks of all sections of params.yaml, alone and together, before any work starts."""
 
 from typing import Any
 
@@ -70,7 +70,7 @@ def _check_official(split: SplitConfig, archive: ArchiveConfig) -> None:
 
 
 def _check_bands(archive: ArchiveConfig, convert: ConvertConfig, train: TrainConfig) -> None:
-    """Refuse bands that the archive has not, or that are not converted."""
+    """Refuse bands that are not in the archive, or are not converted."""
     bands = dict(open_archive(archive).bands)
     if archive.layout == "tagged-images" and (unnamed := [name for name in convert.bands if name not in bands]):
         raise ParamsError(

@@ -1,8 +1,8 @@
-"""From the archive to sharded records: the same bytes whatever the number of workers and however often it was ended.
+"""From the archive to sharded records: the same bytes for any number of workers and of interruptions.
 
 Which patch goes into which shard, and in which order, is a function of (patch names, splits, params). A worker writes
-whole shards, so nothing depends on who was first. Bad patches are quarantined with a reason. What is finished when a
-run ends early is kept (`journal`). Workers never import TensorFlow.
+whole shards, so nothing depends on the order in which they finish. Bad patches are quarantined with a reason. If a run
+ends early, its finished shards are kept (`journal`). Workers never import TensorFlow.
 """
 
 import dataclasses
@@ -41,16 +41,16 @@ _LIBRARIES = ("numpy", "pillow", "protobuf", "rasterio")
 
 @dataclass
 class Conversion:
-    """The outcome of a conversion.
+    """The result of a conversion.
 
     Attributes:
         manifest: what was written.
         statistics: band -> statistics of the train split.
-        patch_statistics: one row a patch: patch_id, split, `<band>_mean` and `<band>_std` in the band's own unit.
-        pixels: one row a patch: patch_id, split and the digest of the bytes of its stored bands.
+        patch_statistics: one row per patch: patch_id, split, `<band>_mean` and `<band>_std` in the band's own unit.
+        pixels: one row per patch: patch_id, split and the digest of the bytes of its stored bands.
         nodata: patch_id, split and nodata_fraction, of the patches with nodata alone.
         quarantined: bad patches.
-        num_resampled: images whose native size was another than `convert.image_size_px`.
+        num_resampled: images whose native size differs from `convert.image_size_px`.
     """
 
     manifest: Manifest
@@ -64,11 +64,11 @@ class Conversion:
 
 @dataclass(frozen=True)
 class ConversionSource:
-    """What is converted.
+    """The inputs of a conversion.
 
     Attributes:
         archive: reader of the patches.
-        fingerprint: digest of the archive's content: shards of another content are never kept.
+        fingerprint: digest of the archive's content: shards of another content are never reused.
         index: as `labels.read_index`.
         splits: patch_id and split, as `splits.read_splits`.
         nomenclature: its name and its classes in order.
@@ -94,8 +94,8 @@ def convert(
         source: archive, index, splits and nomenclature.
         config: section `convert`.
         records_dir: receives `<split>/<archive>-<split>.tfrecord-00000-of-0000N`.
-        scratch_dir: keeps the finished shards of a run that ends early, for the next one; best on the file system of
-            `records_dir`, for hard links.
+        scratch_dir: folder for the finished shards of a run that ends early, for the next run; best on the file system
+            of `records_dir`, for hard links.
         num_workers: as `workers.map_in_workers` takes it. The bytes do not depend on it.
 
     Raises:
@@ -141,7 +141,7 @@ def resolve_bands(archive: Archive, index: pd.DataFrame, config: ConvertConfig) 
 def _plan(
     source: ConversionSource, bands: tuple[Band, ...], rows: pd.DataFrame, config: ConvertConfig
 ) -> list[ShardTask]:
-    """Return one task a shard: sizes, members and order depend on names and params alone."""
+    """Return one task per shard: sizes, members and order depend on names and params alone."""
     tasks = []
     groups = make_groups(bands)
     record_bytes = sum(group.num_bytes for group in groups)
@@ -167,7 +167,7 @@ def _make_rows(members: pd.DataFrame, classes: Sequence[str]) -> tuple[Row, ...]
 
 
 def _digest_plan(source: ConversionSource, tasks: Sequence[ShardTask]) -> str:
-    """Return a digest of all that decides the bytes of the shards; `max_bad_fraction` and `verify` do not."""
+    """Return a digest of everything that decides the bytes of the shards, so without `max_bad_fraction`, `verify`."""
     return compute_digest(
         source.fingerprint,
         repr(source.archive),
@@ -187,7 +187,7 @@ def _spell(rows: Sequence[Row]) -> Iterator[str | bytes]:
 
 
 def _write_shards(tasks: Sequence[ShardTask], journal: Journal, config: ConvertConfig, num_workers: int | None) -> None:
-    """Write the shards that are not finished yet; read all of them back where `verify` asks for it."""
+    """Write the shards that are not finished yet; read all of them back if `verify` is set."""
     unfinished = [task for task in tasks if not journal.is_finished(task.name)]
     if len(unfinished) < len(tasks):
         num_kept = len(tasks) - len(unfinished)
@@ -208,7 +208,7 @@ def _work(
     journal: Journal,
     num_workers: int | None,
 ) -> None:
-    """Call `function` for every task; what it returns is the number of patches done."""
+    """Call `function` for every task; it returns the number of patches done."""
     results = map_in_workers(functools.partial(function, journal), tasks, num_workers)
     for _ in track(results, total=sum(len(task.rows) for task in tasks), what=what, count=int):
         pass
@@ -225,7 +225,7 @@ def _read_entries(
         entry = journal.read(task.name, kinds)
         for name, statistics in entry.statistics.items():
             merged[name].merge(statistics)
-        entries.append(dataclasses.replace(entry, statistics={}))  # of a thousand shards they would fill the memory
+        entries.append(dataclasses.replace(entry, statistics={}))  # for a thousand shards they would fill the memory
     return merged, entries
 
 
@@ -278,7 +278,7 @@ def _make_manifest(
 
 
 def _tabulate(bands: Sequence[Band], tasks: Sequence[ShardTask], entries: Sequence[JournalEntry]) -> pd.DataFrame:
-    """Return one row a record: patch_id, split, digest, share of nodata, and mean and std of each band."""
+    """Return one row per record: patch_id, split, digest, share of nodata, and mean and std of each band."""
     stored = [name for group in make_groups(bands) for name in group.bands]
     none = np.empty((0, len(bands)))
     means, stds = (np.concatenate([none, *parts]) for parts in ([e.means for e in entries], [e.stds for e in entries]))
@@ -295,6 +295,6 @@ def _tabulate(bands: Sequence[Band], tasks: Sequence[ShardTask], entries: Sequen
 
 
 def _count_resampled(rows: pd.DataFrame, size_px: int) -> int:
-    """Return how many images have another size than the records; the bands of other archives fix their own."""
+    """Return the number of images whose size differs from the records; in other archives the bands fix the size."""
     is_other = (rows["rows_px"] != size_px) | (rows["columns_px"] != size_px)
     return int((rows["rows_px"].notna() & is_other).sum())

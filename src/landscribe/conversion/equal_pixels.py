@@ -1,6 +1,6 @@
-"""Equal pixels: patches that hold the same bytes, above all on both sides of a split.
+"""Equal pixels: patches with the same bytes, above all in two different splits.
 
-The last line of the leakage audit: it needs no place and no name, only the digests that the conversion computes.
+The last part of the leakage audit: it needs no place and no name, only the digests that the conversion computes.
 """
 
 import itertools
@@ -16,14 +16,14 @@ def find_equal_pixels(pixels: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose digest occurs more than once, sorted by digest and patch_id.
 
     Args:
-        pixels: patch_id, split and digest of the stored bands, one row a patch.
+        pixels: patch_id, split and digest of the stored bands, one row per patch.
     """
     equal = pixels[pixels.duplicated("digest", keep=False)]
     return equal.sort_values(["digest", "patch_id"], ignore_index=True)
 
 
 def count_equal_pixels(equal: pd.DataFrame) -> dict[str, int]:
-    """Return, for each pair of splits that share pixels, how many patches of the later split another one also holds.
+    """Return, per pair of splits with equal pixels, the number of patches of the later split that are in both.
 
     The keys read `test_also_in_train`; the order of the splits is train, val, test.
     """

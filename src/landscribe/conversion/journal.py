@@ -1,13 +1,13 @@
-"""The journal of a conversion: what is finished stays, whatever ends the process.
+"""The journal of a conversion: finished shards are kept, however the process ends.
 
-DVC deletes the outputs of a stage before it runs, so the shards are written to a scratch folder of their own, one for
-each plan (`<scratch>/<digest of the plan>`), and linked to their place at the end. A shard appears there whole, by
-renaming; its entry follows in the same way, and only a shard with an entry is finished. The entry holds everything
-that manifest, statistics and reports need, so that a run that was resumed says the same as one that was not.
+DVC deletes the outputs of a stage before it runs, so the shards are written to a separate scratch folder, one per plan
+(`<scratch>/<digest of the plan>`), and linked to their place at the end. A shard appears there complete, by renaming;
+its entry follows in the same way, and only a shard with an entry is finished. The entry has everything that manifest,
+statistics and reports need, so that the results of a resumed run are those of an uninterrupted one.
 
-A journal stays until the next plan, or until `make repro` is through, for DVC may be killed while it takes the records
-into its cache. Where its `cache.type` is hardlink, journal, records and cache are one file on the disk; with copy or
-symlink DVC parts them, and the journal holds a copy of its own. Without a run under way it may be deleted at any time.
+A journal is kept until the next plan, or until `make repro` has finished, because DVC may be killed while it moves the
+records into its cache. If its `cache.type` is hardlink, journal, records and cache are the same file on the disk; with
+copy or symlink the journal is a separate copy. While no conversion runs, it may be deleted at any time.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from landscribe.runtime.lock import hold_lock
 
 @dataclass(frozen=True, eq=False)
 class JournalEntry:
-    """What one finished shard says of its patches.
+    """The facts of one finished shard and its patches.
 
     Attributes:
         digest: of the shard, as in the manifest.
@@ -37,8 +37,8 @@ class JournalEntry:
         means: float64 [record, band] in the band's own unit, bands as the groups of the manifest name them.
         stds: population standard deviation, likewise.
         nodata: float64 [record], share of the pixels of all bands that are nodata.
-        quarantined: patches of the shard that are no records.
-        statistics: band -> statistics over the records; empty but for the train split.
+        quarantined: patches of the shard without a record.
+        statistics: band -> statistics over the records; empty except for the train split.
     """
 
     digest: str
@@ -58,7 +58,7 @@ class Journal:
     folder: Path
 
     def find_shard(self, name: str) -> Path:
-        """Return where a shard of this name lies, finished or not."""
+        """Return the path of a shard of this name, finished or not."""
         return self.folder / name
 
     def is_finished(self, name: str) -> bool:
@@ -66,11 +66,11 @@ class Journal:
         return self._load(name) is not None
 
     def forget(self, name: str) -> None:
-        """Take the entry of a shard back."""
+        """Remove the entry of a shard."""
         self._find_entry(name).unlink(missing_ok=True)
 
     def write(self, name: str, entry: JournalEntry) -> None:
-        """Write the entry of a shard that lies in its place."""
+        """Write the entry of a shard that is in its place."""
         arrays = {
             "stamp": _stamp(self.find_shard(name)),
             "digest": np.array(entry.digest),
@@ -125,7 +125,7 @@ class Journal:
 
 
 def _encode_statistics(statistics: Mapping[str, BandStatistics]) -> dict[str, np.ndarray]:
-    """Return the statistics of all bands as few arrays: to read one takes 0.3 ms, however small it is."""
+    """Return the statistics of all bands as few arrays: reading one takes 0.3 ms, even if it is small."""
     if not statistics:
         return {}
     bins, moments = zip(*(band.encode() for band in statistics.values()), strict=True)
@@ -139,7 +139,7 @@ def _encode_statistics(statistics: Mapping[str, BandStatistics]) -> dict[str, np
 
 
 def _decode_statistics(arrays: Mapping[str, np.ndarray], kinds: Mapping[str, str]) -> dict[str, BandStatistics]:
-    """Return what `_encode_statistics` was given, as far as `kinds` names it."""
+    """Return the statistics of the bands in `kinds`: the inverse of `_encode_statistics`."""
     if "bands" not in arrays:
         return {}
     bins = np.split(arrays["bins"], arrays["bins_ends"][:-1], axis=1)
@@ -162,8 +162,8 @@ def _stamp(path: Path) -> np.ndarray:
 def open_journal(scratch_dir: Path, plan: str) -> Iterator[Journal]:
     """Yield the journal of a plan, for this process alone; those of other plans and half-written files are removed.
 
-    Another process that converts by the same plan is waited for, and its shards are then there; one that converts by
-    another plan (`dvc queue start -j 2`) is not disturbed.
+    If another process converts by the same plan, this one waits for it and then finds its shards. A process that
+    converts by another plan (`dvc queue start -j 2`) is not disturbed.
 
     Args:
         scratch_dir: folder of all journals.
@@ -200,7 +200,7 @@ def _remove_unlocked(folders: Iterable[Path]) -> None:
 
 
 def publish(journal: Journal, name: str, path: Path) -> None:
-    """Link a finished shard to `path`, which costs no space; copy it where the file system has no links."""
+    """Link a finished shard to `path`, which costs no space; copy it if the file system has no links."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     shard = journal.find_shard(name)

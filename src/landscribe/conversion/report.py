@@ -25,7 +25,7 @@ def write_convert_report(folder: Path, conversion: Conversion) -> dict[str, obje
         "warnings": [
             *(f"the split {split} is empty" for split in SPLITS if not manifest.num_records(split)),
             *(
-                f"{number:,} patches of {name.replace('_also_in_', ' hold the same pixels as patches of ')}:"
+                f"{number:,} patches of {name.replace('_also_in_', ' have the same pixels as patches of ')}:"
                 " equal_pixels.csv names them"
                 for name, number in counts.items()
                 if "_also_in_" in name
@@ -51,6 +51,6 @@ def _summarise_nodata(conversion: Conversion) -> dict[str, object]:
 
 
 def write_patch_statistics(conversion: Conversion, path: Path) -> None:
-    """Write the parquet file with one row a record: patch_id, split, `<band>_mean` and `<band>_std`."""
+    """Write the parquet file with one row per record: patch_id, split, `<band>_mean` and `<band>_std`."""
     with replacing(path) as beside:
         conversion.patch_statistics.to_parquet(beside, index=False)

@@ -1,4 +1,4 @@
-"""Writing one shard: what a worker does. It reads the patches, stores them and measures them, each once."""
+"""Writing one shard, the task of a worker: it reads, stores and measures each patch once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from landscribe.conversion.journal import Journal, JournalEntry
 from landscribe.core.bands import Band
 from landscribe.core.errors import PatchError, RecordsError
 from landscribe.core.files import compute_digest, replacing
-from landscribe.core.quarantine import LeftOut
+from landscribe.core.quarantine import LeftOut, check_signal
 from landscribe.core.tfrecord import decode_example, encode_example, iter_records, write_record
-from landscribe.records.masks import check_signal, encode_masks
+from landscribe.records.masks import encode_masks
 from landscribe.records.schema import NODATA_KEY, BandGroup
 from landscribe.records.statistics import compute_moments, find_kind, make_statistics
 
-_BUFFER_BYTES = 1 << 20  # a record written by itself takes 10 us longer, a tenth of what reading it takes
+_BUFFER_BYTES = 1 << 20  # a record written alone takes 10 us longer, a tenth of the time to read it
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a worker needs to know of a patch."""
+    """The patch as a worker needs it."""
 
     patch_id: str
     path: str
@@ -126,7 +126,7 @@ def write_shard(journal: Journal, task: ShardTask) -> int:
 
 
 def _read_patches(task: ShardTask, quarantined: list[LeftOut]) -> Iterator[_Stored]:
-    """Yield each sound patch as it is stored; the others are quarantined."""
+    """Yield each valid patch as it is stored; the others are quarantined."""
     for row in task.rows:
         try:
             values = task.archive.read_patch(row.path, row.s1_path, task.bands)
@@ -158,7 +158,7 @@ def _encode(patch: _Stored, groups: Sequence[BandGroup]) -> bytes:
 
 
 def _digest_record(patch_id: str, labels: Sequence[str], multi_hot: np.ndarray, pixels: str) -> str:
-    """Return the digest of a record; its pixels come in by their own digest, so that they are hashed only once."""
+    """Return the digest of a record; its pixels enter by their own digest, so that they are hashed only once."""
     return compute_digest(patch_id, *labels, multi_hot.astype("<i8").tobytes(), pixels)
 
 
@@ -166,7 +166,7 @@ def verify_shard(journal: Journal, task: ShardTask) -> int:
     """Read a finished shard back and compare it with its entry; return the number of its patches.
 
     Raises:
-        RecordsError: checksum, count, names, labels or pixels differ; the shard then counts as unfinished.
+        RecordsError: checksum, count, names, labels or pixels differ; the shard is then unfinished.
     """
     entry = journal.read(task.name, {})
     try:
@@ -176,8 +176,8 @@ def verify_shard(journal: Journal, task: ShardTask) -> int:
     if len(digests) != len(entry.patch_ids) or compute_digest(*digests) != entry.digest:
         journal.forget(task.name)
         raise RecordsError(
-            f"{task.name}: its content is no longer what was written; is the disk sound? Run the same command again:"
-            " this shard alone is written anew."
+            f"{task.name}: its content is no longer what was written; check the disk. Run the same command again:"
+            " only this shard is written again."
         )
     return len(task.rows)
 

@@ -1,27 +1,27 @@
-"""Average precision by class: what training watches on val, and what promotion decides by.
+"""Average precision by class: the metric that training monitors on val, and that promotion decides by.
 
-Apart from the other metrics, so that those can change without a new training. Non-interpolated: the sum of precision
+Separate from the other metrics, so that those can change without a new training. Non-interpolated: the sum of precision
 times the step in recall over the distinct scores, highest first (Zhu 2004, "Recall, precision and average precision").
-Equal scores enter together, so that the order of the patches is of no account.
+Equal scores enter together, so that the order of the patches does not matter.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-_BLOCK_DECISIONS = 300_000  # weighed at once: stays in the cache, spares small problems most of the calls
+_BLOCK_DECISIONS = 300_000  # weighed at once: fits into the cache, and saves most of the calls for small problems
 
 
 @dataclass(frozen=True)
 class RankedDecisions:
-    """Decisions in the order of their scores: sorted once, then weighed as often as there are draws.
+    """Decisions in the order of their scores: sorted once, then weighed once per draw.
 
-    A cut is a distinct score that a true decision has: only there does recall step. What lies below the last cut never
-    counts, and is left out.
+    A cut is a distinct score of a true decision: recall changes only there. Decisions below the last cut have no
+    effect, and are left out.
 
     Attributes:
-        owners: intp [decision], whose weight each takes, that of a patch or of a unit of patches; highest score first.
-        true_owners: intp [positive], the same of the true decisions alone.
+        owners: intp [decision], the patch, or unit of patches, whose weight a decision has; highest score first.
+        true_owners: intp [positive], the same for the true decisions only.
         ends: intp [cut], place in `owners` of the last decision of the cut's score.
         true_ends: intp [cut], place in `true_owners` of the last true one.
     """
@@ -38,9 +38,9 @@ def rank_decisions(truth: np.ndarray, scores: np.ndarray, owners: np.ndarray | N
     Args:
         truth: bool [decision].
         scores: float [decision], no NaN.
-        owners: intp [decision], as in `RankedDecisions`; None: each has a weight of its own, in order.
+        owners: intp [decision], as in `RankedDecisions`; None: each decision has its own weight, in order.
     """
-    order = np.argsort(-scores)  # three times as fast as a stable sort; the order of equal scores is of no account
+    order = np.argsort(-scores)  # three times as fast as a stable sort; the order of equal scores does not matter
     ranked, places = scores[order], np.flatnonzero(truth[order])
     last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # of each distinct score
     cut = np.searchsorted(last, places)
@@ -51,7 +51,7 @@ def rank_decisions(truth: np.ndarray, scores: np.ndarray, owners: np.ndarray | N
 
 
 def weigh_average_precision(ranked: RankedDecisions, weights: np.ndarray) -> np.ndarray:
-    """Return the average precision when each decision counts as often as its owner's weight says, float64 [draw].
+    """Return the average precision if each decision counts as often as the weight of its owner, float64 [draw].
 
     NaN where no positive has a weight.
 
@@ -67,7 +67,7 @@ def weigh_average_precision(ranked: RankedDecisions, weights: np.ndarray) -> np.
         seen = _accumulate(block, ranked.owners, ranked.ends)
         gained = np.diff(hits, axis=1, prepend=np.int32(0))
         total = np.where(hits[:, -1] > 0, hits[:, -1], np.nan)
-        # Nothing seen: nothing gained either.
+        # No decision has a weight: no gain.
         values[start : start + step] = np.sum(gained * (hits / np.maximum(seen, 1)), axis=1) / total
     return values
 

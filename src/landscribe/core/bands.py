@@ -1,9 +1,9 @@
 """Bands by name: resolution, wavelength, native size and dtype of Sentinel-2, Sentinel-1 and image bands.
 
-Sentinel-2 level 2A carries 12 bands (no B10); native sizes are those of a 1.2 km BigEarthNet patch
+Sentinel-2 level 2A has 12 bands (no B10); native sizes are those of a 1.2 km BigEarthNet patch
 (https://bigearth.net). Central wavelengths: ESA, Sentinel-2 User Handbook, issue 1.2 (2015), table 1. Sentinel-1 is
-sigma0 in dB at 10 m. The bands of an image stand for those of Sentinel-2 with the same colour; an image may also carry
-bands of any other name, whose size and dtype the images decide.
+sigma0 in dB at 10 m. The bands of an image correspond to those of Sentinel-2 with the same colour; an image may also
+have bands of any other name, whose size and dtype the images decide.
 """
 
 import re
@@ -20,9 +20,9 @@ class Band:
     Attributes:
         name: as in the file names of the archive.
         resolution_m: ground sampling distance, metres; None for images of unknown scale.
-        size_px: native rows and columns of a patch; None where `convert.image_size_px` decides.
-        dtype: dtype of the stored values; None where the images decide (uint8, uint16, int16 or float32).
-        wavelength_nm: central wavelength, nanometres; None where there is none, as of radar.
+        size_px: native rows and columns of a patch; None if `convert.image_size_px` decides.
+        dtype: dtype of the stored values; None if the images decide (uint8, uint16, int16 or float32).
+        wavelength_nm: central wavelength, nanometres; None if there is none, as for radar.
     """
 
     name: str
@@ -125,3 +125,10 @@ def check_bands(names: list[str], allowed: Mapping[str, Band], where: str) -> No
             raise ParamsError(f"{where}: expected bands out of {', '.join(allowed)}; received '{name}'.{hint}")
     if not names or len(set(names)) != len(names):
         raise ParamsError(f"{where}: expected one or more distinct bands; received {names}.")
+
+
+def hint_at_reflectance(expected: object, received: object) -> str:
+    """Return what to do about floats where digital numbers are expected, or nothing; both are dtypes or their names."""
+    if str(expected) != "uint16" or not str(received).startswith("float"):
+        return ""
+    return "; reflectance? Store digital numbers, 10,000 times the reflectance, as uint16"

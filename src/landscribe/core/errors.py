@@ -11,8 +11,8 @@
     ├── SearchError (RuntimeError)      a study cannot be reached, or a trial cannot be done
     ├── WorkerError (RuntimeError)      a worker process was killed
     ├── LockHeldError (RuntimeError)    another process does the same work
-    ├── RegistryError (RuntimeError)    the MLflow store does not hold, or take, what was asked for
-    │   └── StoreDownError              it does not answer; later it may
+    ├── RegistryError (RuntimeError)    the MLflow store does not have, or does not accept, what was requested
+    │   └── StoreDownError              it does not answer; a later call may succeed
     └── PromotionError (RuntimeError)   a promotion or a rollback is refused
 
 A message says what was expected, what was received and what to do. `runtime.entry.run_or_exit` turns any of them into
@@ -46,11 +46,11 @@ class NomenclatureError(LandscribeError, ValueError):
 
 
 class ForeignError(LandscribeError, ValueError):
-    """A file of foreign labels or scores cannot be taken in."""
+    """A file of foreign labels or scores cannot be imported."""
 
 
 class RecordsError(LandscribeError, ValueError):
-    """Records and manifest are absent or do not fit what was asked for."""
+    """Records and manifest are absent or do not match the request."""
 
 
 class TrainingError(LandscribeError, RuntimeError):
@@ -70,7 +70,7 @@ class LockHeldError(LandscribeError, RuntimeError):
 
 
 class RegistryError(LandscribeError, RuntimeError):
-    """The MLflow store does not hold, or does not take, what was asked for."""
+    """The MLflow store does not have, or does not accept, what was requested."""
 
 
 class StoreDownError(RegistryError):
@@ -78,7 +78,7 @@ class StoreDownError(RegistryError):
 
 
 class PromotionError(LandscribeError, RuntimeError):
-    """A promotion or a rollback is refused; nobody else is champion than before."""
+    """A promotion or a rollback is refused; the champion is unchanged."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

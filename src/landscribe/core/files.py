@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: write beside, then rename. Digests of files."""
+"""Files that are either complete or absent: write a temporary file, then rename it. Digests of files."""
 
 import contextlib
 import hashlib
@@ -24,7 +24,7 @@ _UMASK = _read_umask()  # once, at import: it can only be read by setting it, wh
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` (same suffix) to write to; rename it onto `path` when the block ends well."""
+    """Yield a path in the folder of `path` (same suffix) to write to; rename it to `path` if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     os.close(handle)
@@ -61,7 +61,7 @@ def compute_digest(*parts: bytes | str) -> str:
 def compute_file_digest(path: Path) -> str:
     """Return the first 32 hexadecimal digits of the SHA-256 of a file's bytes; the file is read as a stream."""
     digest = hashlib.sha256()
-    # Not hashlib.file_digest: its buffers take longer to make than most GeoTIFFs to digest (17 us a file, not 9).
+    # Not hashlib.file_digest: allocating its buffers takes longer than digesting most GeoTIFFs (17 us per file, not 9).
     with path.open("rb", buffering=0) as stream:
         while data := stream.read(_READ_BYTES):
             digest.update(data)

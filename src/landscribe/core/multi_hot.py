@@ -12,12 +12,12 @@ from landscribe.core.nomenclature import Nomenclature
 
 
 def map_labels(labels: Any, nomenclature: Nomenclature) -> tuple[np.ndarray, dict[int, str]]:
-    """Return the classes of each patch, bool [patch, class], and row -> why its labels do not fit.
+    """Return the classes of each patch, bool [patch, class], and row -> why its labels are invalid.
 
-    Labels that do not fit, and labels dropped on purpose, set no class. Each distinct label is looked up once.
+    Invalid labels, and labels dropped on purpose, set no class. Each distinct label is looked up once.
 
     Args:
-        labels: one list of source labels a patch: an arrow or pandas column, or a sequence of sequences.
+        labels: one list of source labels per patch: an arrow or pandas column, or a sequence of sequences.
         nomenclature: gives each label its class.
     """
     lists = _to_lists(labels)
@@ -43,7 +43,7 @@ def _to_lists(labels: Any) -> Any:
 
 
 def _look_up(labels: Sequence[str | None], nomenclature: Nomenclature) -> tuple[np.ndarray, dict[int, str]]:
-    """Return the class_id of each label, -1 without one, and place -> why the label does not fit."""
+    """Return the class_id of each label, -1 without one, and position -> why the label is invalid."""
     position = {name: number for number, name in enumerate(nomenclature.classes)}
     ids, reasons = np.full(len(labels), -1), {}
     for place, label in enumerate(labels):
@@ -61,7 +61,7 @@ def encode_multi_hot(labels: Any, classes: Sequence[str]) -> np.ndarray:
     """Return float32 [patch, class] of 0 and 1.
 
     Args:
-        labels: one list of class names a patch: an arrow or pandas column, or a sequence of sequences.
+        labels: one list of class names per patch: an arrow or pandas column, or a sequence of sequences.
         classes: class order.
 
     Raises:

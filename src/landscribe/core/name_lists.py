@@ -1,4 +1,4 @@
-"""Lists of patch names: a name a line in column 1, perhaps its Sentinel-1 twin in column 2; plain, .bz2 or .gz.
+"""Lists of patch names: one name per line in column 1, optionally its Sentinel-1 twin in column 2; plain, .bz2 or .gz.
 
 The official lists of BigEarthNet have no header line (`s2_name`, or `s2_name,s1_name` in those of MM); a first line
 that is a usual header is skipped.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from landscribe.core.errors import ArchiveError
 
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".jp2", ".j2k")
 _HEADERS = ("patch_id", "patch_name", "image_name", "s2_name")
 _DECOMPRESS = {".bz2": bz2.decompress, ".gz": gzip.decompress}
 
@@ -27,15 +27,15 @@ def read_names(path: Path) -> list[str]:
 
 
 def read_pairs(path: Path) -> dict[str, str | None]:
-    """Return name of column 1 -> Sentinel-1 name of column 2, None where the line has no second column.
+    """Return name of column 1 -> Sentinel-1 name of column 2, None if the line has no second column.
 
     Raises:
-        ArchiveError: as `read_names`, or a name stands with two different twins.
+        ArchiveError: as `read_names`, or a name has two different twins.
     """
     pairs: dict[str, str | None] = {}
     for name, twin in _read_rows(path):
         if pairs.setdefault(name, twin) != twin:
-            raise ArchiveError(f"{path}: '{name}' stands with two twins, {pairs[name]} and {twin}; keep one line.")
+            raise ArchiveError(f"{path}: '{name}' has two twins, {pairs[name]} and {twin}; keep one line.")
     return pairs
 
 
@@ -50,11 +50,11 @@ def _read_rows(path: Path) -> list[tuple[str, str | None]]:
             if row and row[0].strip()
         ]
     except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
-        raise ArchiveError(f"{path}: expected a list of patch names, one a line; {error}") from error
+        raise ArchiveError(f"{path}: expected a list of patch names, one per line; {error}") from error
     if rows and rows[0][0].lower() in _HEADERS:
         del rows[0]
     if not rows:
-        raise ArchiveError(f"{path}: expected one patch name a line; the file is empty.")
+        raise ArchiveError(f"{path}: expected one patch name per line; the file is empty.")
     return rows
 
 

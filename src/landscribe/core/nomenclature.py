@@ -1,6 +1,6 @@
 """Nomenclatures: ordered lists of classes, by name.
 
-The order of a nomenclature is the order of the class axis everywhere; it travels in the manifest, the model and
+The order of a nomenclature is the order of the class axis everywhere; it is stored in the manifest, the model and
 the MLflow signature. CLC-43 and BEN-19 follow the official CLC order of `label_indices.json`
 (https://github.com/rsim-tu-berlin/bigearthnet-models-tf), the mapping is Table 1 of arXiv:2105.07921; CLC-codes is
 CLC-43 by its codes. Planet-17 is the tag list of the Planet "Understanding the Amazon from Space" contest.
@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from landscribe.core.errors import NomenclatureError, did_you_mean
 from landscribe.core.files import write_json
+from landscribe.core.params import expand_path
 
 # CORINE Land Cover level 3 class -> code; 335 (glaciers and perpetual snow) does not occur in BigEarthNet.
 CLC_CODES: dict[str, int] = {
@@ -64,7 +65,7 @@ CLC_CODES: dict[str, int] = {
     "Sea and ocean": 523,
 }
 
-# BEN-19 class -> the CLC codes it gathers; 11 CLC classes are dropped.
+# BEN-19 class -> its CLC codes; 11 CLC classes are dropped.
 BEN_19_CODES: dict[str, tuple[int, ...]] = {
     "Urban fabric": (111, 112),
     "Industrial or commercial units": (121,),
@@ -114,7 +115,7 @@ CLASS_ORDERS = ("clc", "alphabetical")
 
 @dataclass(frozen=True)
 class Nomenclature:
-    """An ordered list of classes and the source labels that each gathers.
+    """An ordered list of classes and the source labels of each.
 
     Attributes:
         name: "CLC-43", "BEN-19", "CLC-codes", "Planet-17", "discovered" or the name of a mapping file.
@@ -135,7 +136,7 @@ class Nomenclature:
         if label not in self.source:
             raise NomenclatureError(
                 f"label '{label}' is unknown to {self.name}.{did_you_mean(label, self.source)} Set"
-                " archive.nomenclature (or --nomenclature) to one that holds it"
+                " archive.nomenclature (or --nomenclature) to one that has it"
             )
         return self.source[label]
 
@@ -181,7 +182,7 @@ def order_classes(nomenclature: Nomenclature, order: str) -> tuple[str, ...]:
         return tuple(sorted(nomenclature.classes))
     if nomenclature.name not in ("CLC-43", "BEN-19", "CLC-codes"):
         raise NomenclatureError(
-            f"class order: {nomenclature.name} has no CLC order; name the classes in the file, or say alphabetical."
+            f"class order: {nomenclature.name} has no CLC order; name the classes in the file, or choose alphabetical."
         )
     return nomenclature.classes
 
@@ -203,14 +204,14 @@ def make_nomenclature(name: str, labels_found: Iterable[str], repository: Path) 
     if name == "discovered":
         classes = tuple(sorted(set(labels_found)))
         return _check_names(Nomenclature("discovered", classes, {label: label for label in classes}))
-    return _check_names(_read_mapping(repository / name, name))
+    return _check_names(_read_mapping(repository / expand_path(name), name))
 
 
 _DROPPED = (None, "~")  # keys of a mapping file: YAML's null, and the same in JSON
 
 
 def _check_names(nomenclature: Nomenclature) -> Nomenclature:
-    """Return it unless a class has a name that the table of predictions needs for itself."""
+    """Return the nomenclature unless a class has the name of another column of the table of predictions."""
     for name in nomenclature.classes:
         if name in ("patch_id", "labels") or ";" in name:
             raise NomenclatureError(
@@ -239,7 +240,7 @@ def _read_mapping(path: Path, name: str) -> Nomenclature:
     for class_name, labels in content.items():
         for label in map(str, labels):
             if label in source:
-                raise NomenclatureError(f"{path}: label '{label}' stands under two classes; keep it under one.")
+                raise NomenclatureError(f"{path}: label '{label}' is listed under two classes; keep it under one.")
             source[label] = None if class_name in _DROPPED else str(class_name)
     classes = tuple(str(class_name) for class_name in content if class_name not in _DROPPED)
     _check_classes(path, classes, source)
@@ -247,13 +248,13 @@ def _read_mapping(path: Path, name: str) -> Nomenclature:
 
 
 def _check_classes(path: Path, classes: tuple[str, ...], source: dict[str, str | None]) -> None:
-    """Refuse names that are no names, and let each class stand for itself in `source`."""
+    """Refuse invalid names, and add each class as its own source label to `source`."""
     if not classes:
         raise NomenclatureError(f"{path}: expected at least one class; received none.")
     for class_name in classes:
         if classes.count(class_name) > 1 or not class_name.strip() or not class_name.isprintable():
             raise NomenclatureError(f"{path}: expected distinct class names of printing characters; {class_name!r}.")
-    # A class stands for itself, so that labels written by class name can be read again.
+    # A class is its own source label, so that labels written by class name can be read again.
     for class_name in classes:
         if source.setdefault(class_name, class_name) != class_name:
             raise NomenclatureError(

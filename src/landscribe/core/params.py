@@ -1,10 +1,11 @@
 """Reading `params.yaml`: strict sections, one clear sentence for a mistake.
 
-Each section is a frozen pydantic model beside the code that uses it. YAML is read as DVC reads it (ruamel, YAML 1.2):
-PyYAML takes `1e-5` for a string.
+Each section is a frozen pydantic model in the package that uses it. YAML is read as DVC reads it (ruamel, YAML 1.2):
+PyYAML reads `1e-5` as a string.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -36,6 +37,19 @@ def find_repository() -> Path:
         return Path(root)
     here = Path.cwd()
     return next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").exists()), here)
+
+
+def expand_path(name: str) -> Path:
+    """Return the path of a command line; `~` at its start is the user's home folder, if there is such a user."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
+def resolve_path(name: str) -> Path:
+    """Return a path of `params.yaml`: a relative one starts from the repository, `~` is the user's home folder."""
+    return find_repository() / expand_path(name)
 
 
 def find_scratch() -> Path:
@@ -76,8 +90,21 @@ def parse_section(params: dict[str, Any], name: str, model: type[SectionT]) -> S
         raise ParamsError("; ".join(_explain(name, model, item) for item in error.errors())) from error
 
 
+def parse_options(options: Mapping[str, Any], model: type[SectionT]) -> SectionT:
+    """Return options of the command line, by the names of their fields, as a validated `model`.
+
+    Raises:
+        ParamsError: an option has an impossible value.
+    """
+    try:
+        return model.model_validate(options)
+    except ValidationError as error:
+        mistakes = [f"--{str(item['loc'][0]).replace('_', '-')}: {_explain_value(item)}" for item in error.errors()]
+        raise ParamsError("; ".join(mistakes)) from error
+
+
 def check_sections(params: dict[str, Any], models: dict[str, type[Section]]) -> None:
-    """Raise `ParamsError` unless `params` holds exactly the sections of `models`, each of them valid."""
+    """Raise `ParamsError` unless `params` has exactly the sections of `models`, each of them valid."""
     for name in params:
         if name not in models:
             raise ParamsError(f"params.yaml: unknown section '{name}'.{did_you_mean(str(name), models)}")
@@ -97,7 +124,7 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `flatten` made flat, nested again."""
+    """Return nested params: the inverse of `flatten`."""
     nested: dict[str, Any] = {}
     for path, value in flat.items():
         *parents, key = path.split(".")
@@ -122,10 +149,15 @@ def _explain(section: str, model: type[BaseModel], item: Any) -> str:
         return f"params.yaml: unknown key {where}.{did_you_mean(key, known)} Known keys: {', '.join(known)}"
     if item["type"] == "missing":
         return f"params.yaml: {where} is missing; add it (the committed params.yaml shows a value and its unit)"
+    return f"params.yaml: {where}: {_explain_value(item)}"
+
+
+def _explain_value(item: Any) -> str:
+    """Return what a pydantic error expected and received."""
     if item["type"] == "value_error":  # our own validators name the value themselves
-        return f"params.yaml: {where}: {item['msg'].removeprefix('Value error, ')}"
-    expected = item["msg"].replace("Input should be", "expected")
-    return f"params.yaml: {where}: {expected}; received {item['input']!r}"
+        return str(item["msg"]).removeprefix("Value error, ")
+    expected = re.sub("^Input should be (?=greater|less)", "expected a number ", item["msg"])
+    return f"{expected.replace('Input should be', 'expected')}; received {item['input']!r}"
 
 
 def _owner(model: type[BaseModel], parents: list[str]) -> type[BaseModel] | None:
@@ -142,7 +174,7 @@ def _owner(model: type[BaseModel], parents: list[str]) -> type[BaseModel] | None
 
 
 def _find_model(annotation: object) -> type[BaseModel] | None:
-    """Return the model that an annotation is, or holds."""
+    """Return the model that an annotation is, or contains."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for inner in get_args(annotation) if (found := _find_model(inner))), None)

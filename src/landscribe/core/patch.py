@@ -1,8 +1,8 @@
 """Patch names of BigEarthNet: keys, not timestamps.
 
 A Sentinel-2 name is a granule (mission, level, date, "clock") and a cell of the tile's 1,200 m grid. The digits that
-look like a clock are not one: 69,863 of the listed v1 names have five digits, 13,599 an impossible time; they keep
-granules apart. The time of acquisition comes from the JSON alone.
+resemble a time of day are not one: 69,863 of the listed v1 names have five digits, 13,599 an impossible time; they only
+distinguish granules. The time of acquisition comes from the JSON.
 """
 
 import re
@@ -14,7 +14,7 @@ from landscribe.core.errors import PatchError
 S2_FOLDER = "BigEarthNet-v1.0"
 S1_FOLDER = "BigEarthNet-S1-v1.0"
 
-# [0-9], not \d: that one also takes the digits of other scripts.
+# [0-9], not \d, which also matches the digits of other scripts.
 _S2_NAME = re.compile(
     r"(?P<granule>S2[AB]_MSIL2A_[0-9]{8}T(?P<clock>[0-9]{4,6}))_(?P<column>[0-9]{1,2})_(?P<row>[0-9]{1,2})"
 )
@@ -60,9 +60,9 @@ def is_s1_name(name: str) -> bool:
     return _S1_NAME.fullmatch(name) is not None
 
 
-# Names of BigEarthNet v2 (reBEN) carry the tile, and a cell of two digits; those of Sentinel-1 stayed as in v1. As
-# patterns that `re` and RE2 read alike, because whole columns of names are parsed at once. They allow no separator and
-# no dot: what matches is safe as a part of a path.
+# Names of BigEarthNet v2 (reBEN) contain the tile, and a cell of two digits; those of Sentinel-1 are as in v1. The
+# patterns work in `re` and in RE2, because whole columns of names are parsed at once. They allow no separator and
+# no dot: a name that matches is safe as a part of a path.
 V2_GRANULE = r"S2[AB]_MSIL2A_[0-9]{8}T[0-9]{6}_N[0-9]{4}_R[0-9]{3}_T(?P<tile>[0-9]{2}[A-Z]{3})"
 V2_S2_NAME = rf"(?P<granule>{V2_GRANULE})_(?P<column>[0-9]{{2}})_(?P<row>[0-9]{{2}})"
 S1_SCENE = "S1[AB]_IW_GRDH_1SDV_[0-9]{8}T[0-9]{6}"

@@ -1,27 +1,49 @@
-"""Patches that do not go on: each with its reason, none silently."""
+"""Patches that are left out: each with its reason, none silently."""
 
 import csv
 import functools
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from landscribe.core.errors import ArchiveError
+import numpy as np
+
+from landscribe.core.errors import ArchiveError, PatchError
 from landscribe.core.files import replacing
 
-# A word with `_` before a digit is the name of a thing (a Sentinel-1 twin, a file, a granule), up to its last number:
-# what follows, such as `_VV.tif`, is shared by many.
+# A word with `_` before a digit is a name (of a Sentinel-1 twin, a file, a granule), up to its last number: the rest,
+# such as `_VV.tif`, is shared by many.
 _NAME = re.compile(r"\w+_\d[^\W_]*")
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A patch that does not go on, and why."""
+    """A patch that is left out, and the reason."""
 
     patch_id: str
     reason: str
+
+
+def check_signal(bands: Mapping[str, np.ndarray], max_nodata_fraction: float = 1.0) -> float:
+    """Return the share of the pixels of all bands of a patch that are nodata, at conversion and at prediction alike.
+
+    Args:
+        bands: name -> [row, column]; masked arrays where a band has nodata.
+        max_nodata_fraction: share that is tolerated.
+
+    Raises:
+        PatchError: more are nodata, or no band holds anything but 0.
+    """
+    masked = [values for values in bands.values() if isinstance(values, np.ma.MaskedArray)]
+    num_masked = sum(np.count_nonzero(np.ma.getmaskarray(values)) for values in masked)
+    fraction = num_masked / sum(values.size for values in bands.values())
+    if fraction > max_nodata_fraction:
+        raise PatchError(f"{fraction:.0%} of the pixels are nodata; at most {max_nodata_fraction:.0%} are tolerated")
+    if not any(values.any() for values in bands.values()):
+        raise PatchError("every pixel is 0: nodata")
+    return fraction
 
 
 def check_bad_fraction(quarantined: Sequence[LeftOut], num_patches: int, limit: float, section: str) -> None:
@@ -31,7 +53,7 @@ def check_bad_fraction(quarantined: Sequence[LeftOut], num_patches: int, limit: 
         quarantined: the bad patches.
         num_patches: good and bad patches together.
         limit: share that is tolerated.
-        section: section of params.yaml that holds `max_bad_fraction`.
+        section: section of params.yaml that has `max_bad_fraction`.
     """
     # Divided, not multiplied: 0.29 * 100 is less than 29.
     if not quarantined or len(quarantined) / num_patches <= limit:
@@ -43,7 +65,7 @@ def check_bad_fraction(quarantined: Sequence[LeftOut], num_patches: int, limit: 
 
 
 def write_left_out(path: Path, **groups: Sequence[LeftOut]) -> None:
-    """Write a CSV `group,patch_id,reason`, one row a patch; the same input gives the same bytes."""
+    """Write a CSV `group,patch_id,reason`, one row per patch; the same input gives the same bytes."""
     with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["group", "patch_id", "reason"])
@@ -52,7 +74,7 @@ def write_left_out(path: Path, **groups: Sequence[LeftOut]) -> None:
 
 
 def summarise_reasons(patches: Sequence[LeftOut]) -> dict[str, int]:
-    """Return reason -> count, most frequent first, reasons that differ only by names being one.
+    """Return reason -> count, most frequent first; reasons that differ only by names count as one.
 
     The name of the patch becomes `<patch>`; any other word with `_` before a digit becomes `<name>`.
     """

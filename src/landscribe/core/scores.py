@@ -16,7 +16,7 @@ class Scores:
     """Truth and scores of one split.
 
     Attributes:
-        patch_ids: one a row.
+        patch_ids: one per row.
         truth: float32 [patch, class] of 0 and 1.
         scores: float32 [patch, class] in [0, 1].
         classes: names in the order of the class axis.

@@ -1,12 +1,11 @@
 """`tf.train.Example` and the TFRecord framing without TensorFlow.
 
-Workers must start at once and stay small: importing TensorFlow costs seconds and 700 MB a process. The messages are
-declared here from their published schema (tensorflow/core/example/{example,feature}.proto), in a pool of their own,
-so that they never meet TensorFlow's; the framing is that of tensorflow/core/lib/io/record_writer.h.
+Workers must start fast and stay small: importing TensorFlow costs seconds and 700 MB per process. The messages are
+declared here from their published schema (tensorflow/core/example/{example,feature}.proto), in a separate pool,
+so that they do not conflict with TensorFlow's; the framing is that of tensorflow/core/lib/io/record_writer.h.
 
-One thing is declared otherwise: a feature stands in its Example as bytes, which have the wire form of the message
-that they hold. So a feature that nobody asks for is never parsed: a patch of 156,000 integers costs nothing to a
-reader of its name.
+One declaration differs: a feature in its Example is declared as bytes, which have the same wire format as the message.
+So only requested features are parsed: a reader of the name does not pay for a patch of 156,000 integers.
 """
 
 import functools
@@ -24,7 +23,7 @@ from landscribe.core.errors import RecordsError
 
 Features = dict[str, list[bytes] | np.ndarray]
 
-_MASK_DELTA = 0xA282EAD8  # record_writer.h: the checksum is rotated and shifted, so that it can stand in checked data
+_MASK_DELTA = 0xA282EAD8  # record_writer.h: the checksum is rotated and shifted, so that it can be part of checked data
 _MAX_RECORD_BYTES = 2**31 - 1  # a larger message is no protobuf: https://protobuf.dev/programming-guides/proto-limits
 
 
@@ -96,7 +95,7 @@ def _wrap(number: int, parts: list[bytes]) -> list[bytes]:
     return [_make_header(number, sum(map(len, parts))), *parts]
 
 
-# The features of one archive have few lengths; to make the headers anew would double the time of encoding.
+# The features of one archive have few lengths; making the headers each time would double the time of encoding.
 @functools.lru_cache(maxsize=256)
 def _make_header(number: int, length: int) -> bytes:
     header = bytearray([number << 3 | 2])
@@ -112,17 +111,17 @@ def decode_example(record: bytes, names: Iterable[str] | None = None) -> Feature
 
     Args:
         record: a serialized Example.
-        names: the features to decode, where the record has them; None: all.
+        names: the features to decode, if the record has them; None: all.
 
     Raises:
-        RecordsError: the bytes are no Example.
+        RecordsError: the bytes are not an Example.
     """
     try:
         stored = _Example.FromString(record).features.feature
         wanted = stored if names is None else [name for name in names if name in stored]
         return {name: _decode_feature(stored[name]) for name in wanted}
     except DecodeError as error:
-        raise RecordsError("expected a record that holds a tf.train.Example; received other bytes") from error
+        raise RecordsError("expected a record with a tf.train.Example; received other bytes") from error
 
 
 def _decode_feature(data: bytes) -> list[bytes] | np.ndarray:
@@ -139,24 +138,24 @@ def write_record(stream: BinaryIO, record: bytes) -> None:
     """Append one record with its length and checksums."""
     length = struct.pack("<Q", len(record))
     stream.write(length + _mask(length))
-    stream.write(record)  # apart: joined, the pixels would be copied once more
+    stream.write(record)  # separately: joined, the pixels would be copied once more
     stream.write(_mask(record))
 
 
 def read_record(stream: BinaryIO) -> bytes | None:
-    """Return the record that begins where the stream stands, checksums verified; None at the end of the file.
+    """Return the record at the position of the stream, checksums verified; None at the end of the file.
 
     `stream.tell()` before the call is the record's offset; after a `seek` to it the record is read again.
 
     Raises:
-        RecordsError: the record is truncated or a checksum does not hold. The stream then stands behind the record
-            where the damage is in its content alone; else where it began, for the next one cannot be found.
+        RecordsError: the record is truncated or a checksum does not match. If only its content is damaged, the stream
+            is then after the record; else it is where the record begins, as the next one cannot be found.
     """
     offset = behind = stream.tell()
     header = stream.read(12)
     if not header:
         return None
-    # Its checksum before the length is believed: it could ask for exabytes.
+    # The checksum of the length comes first: a damaged length could claim exabytes.
     if header[8:] == _mask(header[:8]) and (length := struct.unpack("<Q", header[:8])[0]) <= _MAX_RECORD_BYTES:
         record, checksum = stream.read(length), stream.read(4)
         if checksum == _mask(record):
@@ -171,7 +170,7 @@ def iter_records(path: Path) -> Iterator[bytes]:
     """Yield the records of a file that the stage convert wrote, checksums verified.
 
     Raises:
-        RecordsError: the file is truncated or a checksum does not hold.
+        RecordsError: the file is truncated or a checksum does not match.
     """
     with path.open("rb") as stream:
         try:

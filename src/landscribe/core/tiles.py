@@ -1,4 +1,4 @@
-"""Where a Sentinel-2 tile lies, from its MGRS code alone.
+"""The place of a Sentinel-2 tile, computed from its MGRS code.
 
 A tile is named after the 100 km square of the Military Grid Reference System that it covers: zone, latitude band,
 column letter, row letter. Letter sets: NGA.SIG.0012_2.0.0_UTMUPS, "The Universal Grids and the Transverse Mercator and
@@ -16,7 +16,7 @@ _SQUARE_M = 100_000
 _GRID_M = 60  # the coarsest resolution of Sentinel-2
 _CYCLE_M = 2_000_000  # row letters repeat after 20 squares
 _SOUTH_M = 10_000_000  # false northing of the southern hemisphere
-_DEGREE_M = 111_000  # of latitude, roughly: it only has to choose the cycle
+_DEGREE_M = 111_000  # of latitude, roughly: only used to choose the cycle
 
 _BANDS = "CDEFGHJKLMNPQRSTUVWX"  # 8 degrees of latitude each, from 80 degrees south
 _COLUMNS = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")  # by zone modulo 3; the first letter begins at 100 km
@@ -42,7 +42,7 @@ def locate_tile(tile: str) -> tuple[int, float, float]:
     north_m = _find_north(zone, band, row)
     is_south = band < "N"
     epsg = (32700 if is_south else 32600) + zone
-    # Snapped before the false northing is added: it is no multiple of 60 m.
+    # Snapped before the false northing is added, which is not a multiple of 60 m.
     return epsg, float(west_m // _GRID_M * _GRID_M), float(-(-north_m // _GRID_M) * _GRID_M + is_south * _SOUTH_M)
 
 

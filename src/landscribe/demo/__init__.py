@@ -9,7 +9,7 @@
     geotiff     one band as a file
     writer      patches as folders
 
-Every number is drawn; nothing was measured. A score on it says that the pipeline works, nothing about any model.
+Every number is drawn at random; nothing was measured. A score on it shows that the pipeline works, and nothing more.
 """
 
 import lazy_loader

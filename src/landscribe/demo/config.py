@@ -1,8 +1,6 @@
 """Section `demo` of params.yaml."""
 
-from typing import Self
-
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from landscribe.core.params import Section
 from landscribe.demo.granules import CELLS_PER_SIDE, GRANULES
@@ -13,16 +11,21 @@ class DemoConfig(Section):
 
     Attributes:
         num_patches: patches to write.
-        num_tiles: granules that the patches take turns among, each of another MGRS tile.
+        num_tiles: granules among which the patches alternate, each of another MGRS tile.
         seed: of the whole archive.
     """
 
-    num_patches: int = Field(ge=50)
+    num_patches: int = Field(ge=50, le=len(GRANULES) * CELLS_PER_SIDE**2)
     num_tiles: int = Field(ge=1, le=len(GRANULES))
     seed: int = Field(ge=0)
 
-    @model_validator(mode="after")
-    def _check_room(self) -> Self:
-        if self.num_patches > self.num_tiles * CELLS_PER_SIDE**2:
-            raise ValueError(f"a tile has room for {CELLS_PER_SIDE**2:,} patches; lower num_patches or raise num_tiles")
-        return self
+    @field_validator("num_tiles")
+    @classmethod
+    def _check_room(cls, num_tiles: int, info: ValidationInfo) -> int:
+        needed = -(-info.data.get("num_patches", 0) // CELLS_PER_SIDE**2)
+        if num_tiles < needed:
+            raise ValueError(
+                f"expected at least {needed} for {info.data['num_patches']} patches, {CELLS_PER_SIDE**2} per tile;"
+                f" received {num_tiles}"
+            )
+        return num_tiles

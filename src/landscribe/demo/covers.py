@@ -34,7 +34,7 @@ _FARM = ("tile_roof", "concrete", "garden", "broadleaf", "broadleaf")
 
 @dataclass(frozen=True)
 class Canvas:
-    """What painting reads and what it fills.
+    """Inputs and outputs of painting.
 
     Attributes:
         rng: source of randomness of this patch.
@@ -136,7 +136,7 @@ def _paint_parcels(
 ) -> Painted:
     """Paint parcels, one material each.
 
-    `edge` is what stands between them, `rows` the contrast of tractor lines, `wild` the share under woods and scrub.
+    `edge` is the material between them, `rows` the contrast of tractor lines, `wild` the share under woods and scrub.
     """
     rng, grid = canvas.rng, canvas.layout.grid
     parcels = canvas.layout.parcels if size_px is None else make_parcels(rng, grid, *size_px)

@@ -1,7 +1,7 @@
 """A GeoTIFF writer for one small uncompressed band in a UTM zone, byte for byte as GDAL lays it out.
 
 Strips, tags and geographic keys are those of the real BigEarthNet v1 files, so that sizes agree as well (29,192
-bytes for a 10 m band). Opening a GDAL dataset takes longer than rendering a whole synthetic patch: hence by hand.
+bytes for a 10 m band). Not GDAL: opening a dataset takes longer than rendering a whole synthetic patch.
 Formats: TIFF 6.0; OGC GeoTIFF 1.1 (19-008r4).
 """
 
@@ -43,7 +43,7 @@ def encode_geotiff(values: NDArray[np.generic], resolution_m: int, left_m: int, 
 def _encode_header(
     shape: tuple[int, ...], item_bytes: int, kind: int, resolution_m: int, zone: int
 ) -> tuple[bytes, bytes]:
-    """Return all that stands before the pixels, cut in two around the tie point."""
+    """Return everything before the pixels, in two parts around the tie point."""
     rows, columns = shape
     row_bytes = columns * item_bytes
     strip_rows = min(rows, _STRIP_BYTES // row_bytes)

@@ -1,4 +1,4 @@
-"""Where and when the synthetic patches lie: granules, cells of a granule, names and metadata of both twins."""
+"""Places and times of the synthetic patches: granules, cells of a granule, names and metadata of both twins."""
 
 import functools
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from landscribe.core.tiles import PATCH_SIZE_M
 Biome = Literal["continental", "atlantic", "boreal", "mediterranean", "alpine"]
 Season = Literal["spring", "summer", "autumn", "winter", "dry"]
 
-CELLS_PER_SIDE = 91  # a 109.8 km tile holds 91 whole patches a side; the real names go from 0 to 90
+CELLS_PER_SIDE = 91  # a 109.8 km tile has 91 whole patches per side; the real names go from 0 to 90
 _SCATTER_CELLS = 6.0  # patches fill a loose cluster, so that some have neighbours and some have none
 
 
@@ -116,7 +116,7 @@ class Place:
 
 
 def place_patch(seed: int, number: int, num_tiles: int) -> Place:
-    """Return the place of patch `number`; patches take turns among the first `num_tiles` granules."""
+    """Return the place of patch `number`; patches alternate among the first `num_tiles` granules."""
     tile, turn = number % num_tiles, number // num_tiles
     cell = _order_cells(seed, tile)[turn]
     return Place(granule=GRANULES[tile], column=cell % CELLS_PER_SIDE, row=cell // CELLS_PER_SIDE)

@@ -164,7 +164,7 @@ def _lay_coast(rng: np.random.Generator, codes: NDArray[np.uint16]) -> Floats:
 
 
 def _drop_small(codes: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Give what covers too little to be a label to the class that covers most, land if any land is left."""
+    """Replace classes that cover too little to be a label by the largest class, a land class if there is one."""
     cover = count_cover(codes)
     kept = {code: share for code, share in cover.items() if share >= MIN_COVER}
     land = {code: share for code, share in kept.items() if code not in WATER_CODES}

@@ -2,8 +2,8 @@
 
 Reflectances are typical bottom-of-atmosphere values in Sentinel-2 digital numbers (reflectance x 10,000), set by hand
 so that they fall inside the ranges of the published BigEarthNet band statistics; nothing was measured. The backscatter
-of grassland, scrub and trees differs more than in nature, so that the radar tells what the optical bands confuse and an
-ablation of the sensors has something to find.
+of grassland, scrub and trees differs more than in nature, so that the radar separates what the optical bands confuse
+and an ablation of the sensors shows an effect.
 """
 
 from dataclasses import dataclass
@@ -95,7 +95,7 @@ MATERIALS: dict[str, Material] = {
 
 MATERIAL_IDS: dict[str, int] = {name: number for number, name in enumerate(MATERIALS)}
 
-# What stands in for a summer material in another season.
+# What replaces a summer material in another season.
 _WINTER = {
     "broadleaf": "broadleaf_bare",
     "shrub": "shrub_bare",

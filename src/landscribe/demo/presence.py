@@ -1,4 +1,4 @@
-"""The demo archive of params.yaml: there, or written now."""
+"""The demo archive of params.yaml, written if it is absent."""
 
 import shutil
 from pathlib import Path
@@ -11,16 +11,16 @@ from landscribe.runtime.progress import make_logger
 
 
 def ensure_demo_archive(config: DemoConfig, root: Path) -> None:
-    """Write the synthetic archive when it is absent, or anew when it was written with another section `demo`.
+    """Write the synthetic archive if it is absent or was written with another section `demo`.
 
     Raises:
-        ArchiveError: `root` holds something that this project did not write.
+        ArchiveError: `root` contains something that this project did not write.
     """
     marker = root / CONFIG_FILE
     if marker.is_file():
         if read_json(marker) == config.model_dump():
             return
-        # Renamed first: a removal that is interrupted must not leave a folder that looks like somebody else's.
+        # Renamed first: an interrupted removal must not leave a folder that looks like one of another project.
         stale = root.with_name(f".{root.name}-stale")
         shutil.rmtree(stale, ignore_errors=True)
         root.rename(stale)

@@ -1,4 +1,4 @@
-"""From a painted canvas to what the satellites deliver: atmosphere, optics, resolution, noise and speckle."""
+"""From a painted canvas to the bands of the satellites: atmosphere, optics, resolution, noise and speckle."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from landscribe.demo.terrain import NORMAL_QUANTILES, SIZE_PX, Floats, draw_quan
 _VIGOUR_BANDS = frozenset({"B06", "B07", "B08", "B8A", "B09"})
 # Path radiance of a hazy sky, digital numbers: falls steeply with the wavelength (Rayleigh and fine aerosol).
 _HAZE = dict(zip(OPTICAL_BANDS, (420, 330, 230, 160, 130, 100, 90, 75, 65, 60, 25, 15), strict=True))
-# How far a band strays from its neighbours; less in the visible, where hues would turn unnatural.
+# How far a band deviates from its neighbours; less in the visible, where colours would become unnatural.
 _BAND_SPREAD = np.array([0.03 if band in ("B02", "B03", "B04") else 0.055 for band in OPTICAL_BANDS], np.float32)
 _NOISE_DN = 20  # half-width of uniform noise, 12 DN rms: a signal-to-noise ratio of 150 at a reflectance of 0.18
 _SPECKLE_LOOKS = 4.4  # equivalent number of looks of a GRD product in interferometric wide swath mode

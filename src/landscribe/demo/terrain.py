@@ -1,6 +1,6 @@
 """Shapes on the ground: smooth noise, parcels, distance to a winding line.
 
-Everything here uses integers and the exactly rounded operations of IEEE 754 alone, so that the same seed gives the
+Everything here uses only integers and the exactly rounded operations of IEEE 754, so that the same seed gives the
 same bytes on any machine: no transcendental function is applied to an array.
 """
 
@@ -50,12 +50,12 @@ def _spline_taps(cells: int) -> tuple[tuple[Ints, Floats], ...]:
 def make_noise(rng: np.random.Generator, cells: int) -> Floats:
     """Return smooth noise, float32 [row, column] of mean 0 and standard deviation near 1.
 
-    No matrix product: the order of its sums is BLAS's own, and BLAS starts threads in every worker, measured ten
-    times slower on a busy machine.
+    No matrix product: BLAS chooses the order of its sums, and it starts threads in every worker, which was ten times
+    slower on a busy machine.
 
     Args:
         rng: source of randomness.
-        cells: lattice cells a side; a feature is about SIZE_PX / cells pixels wide.
+        cells: lattice cells per side; a feature is about SIZE_PX / cells pixels wide.
     """
     lattice = rng.integers(-_LATTICE_PEAK, _LATTICE_PEAK + 1, (cells + 2, cells + 2)).astype(np.float32) / _NOISE_STD
     taps = _spline_taps(cells)
@@ -140,7 +140,7 @@ def _draw_cuts(rng: np.random.Generator, length_px: float) -> Ints:
 
 
 def make_parcels(rng: np.random.Generator, grid: Grid, width_px: float, length_px: float) -> Ints:
-    """Return parcel numbers, intp [row, column] in 0..511: strips of the grid, each cut at places of its own."""
+    """Return parcel numbers, intp [row, column] in 0..511: strips of the grid, each cut at its own places."""
     strip = _draw_cuts(rng, width_px)[grid.u.astype(np.intp)]
     shifts = rng.integers(0, _EXTENT_PX, _EXTENT_PX)
     cell = _draw_cuts(rng, length_px)[grid.v.astype(np.intp) + shifts[strip]]
@@ -149,12 +149,12 @@ def make_parcels(rng: np.random.Generator, grid: Grid, width_px: float, length_p
 
 
 def draw_per_parcel(rng: np.random.Generator, parcels: Ints, spread: float) -> Floats:
-    """Return one factor a parcel around 1, uniform within `spread`, float32 [row, column]."""
+    """Return one factor per parcel around 1, uniform within `spread`, float32 [row, column]."""
     return rng.uniform(1 - spread, 1 + spread, _PARCEL_IDS).astype(np.float32)[parcels]
 
 
 def choose_per_parcel(rng: np.random.Generator, parcels: Ints, choices: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return one of `choices` a parcel, uint8 [row, column]; a choice given twice is twice as likely."""
+    """Return one of `choices` per parcel, uint8 [row, column]; a choice given twice is twice as likely."""
     return choices[rng.integers(0, choices.size, _PARCEL_IDS)][parcels]
 
 

@@ -1,4 +1,4 @@
-"""Writes the synthetic archive: patches in parallel, whole or absent."""
+"""Writes the synthetic archive: patches in parallel, each complete or absent."""
 
 import functools
 import json
@@ -26,7 +26,7 @@ from landscribe.demo.layout import count_cover, make_layout
 from landscribe.demo.sensor import observe_optical, observe_radar
 from landscribe.runtime.pool import map_in_workers
 
-CONFIG_FILE = "demo.json"  # the section that the archive was written with, to tell when it is out of date
+CONFIG_FILE = "demo.json"  # the section that the archive was written with, to detect an outdated archive
 _CHUNK_PATCHES = 25  # about a sixth of a second of work: the progress bar moves, tasks stay cheap to send
 _CLASS_NAMES = {code: name for name, code in CLC_CODES.items()}
 
@@ -40,12 +40,12 @@ quality of a model on real imagery.
 
 
 def write_demo_archive(config: DemoConfig, root: Path, num_workers: int | None = None) -> None:
-    """Write a synthetic archive; the same section gives the same bytes, whatever the number of workers.
+    """Write a synthetic archive; the same section gives the same bytes, for any number of workers.
 
     Args:
         config: size and seed.
         root: folder to make; it appears when everything is written.
-        num_workers: processes; None takes one for each processor.
+        num_workers: processes; None: one per processor.
 
     Raises:
         ArchiveError: `root` exists and is not an empty folder.

@@ -1,4 +1,4 @@
-"""Judging scores: metrics, thresholds, baselines and pictures, from NumPy and scikit-learn alone."""
+"""Evaluation of scores: metrics, thresholds, baselines and pictures, with NumPy and scikit-learn only."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What a model must beat: ridge regression on the mean and standard deviation of every stored band."""
+"""The baseline that a model must beat: ridge regression on mean and standard deviation of every stored band."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +25,7 @@ def compute_ridge_macro_aps(
     Args:
         index_path: the index: truth of the train patches.
         patch_statistics_path: patch_id, split, `<band>_mean` and `<band>_std` of every record.
-        scored: split -> patches and truth to judge it on; all have one class order.
+        scored: split -> patches and truth to evaluate it on; all have one class order.
     """
     statistics = pd.read_parquet(patch_statistics_path).set_index("patch_id")
     features = statistics.drop(columns="split").astype(np.float32)

@@ -1,14 +1,15 @@
-"""Intervals by the bootstrap: how far a metric would move on other patches, or other tiles, like these.
+"""Bootstrap intervals: how much a metric would vary on other patches, or other tiles, like these.
 
-A draw takes as many units as there are, with replacement. A unit is a patch, or a whole tile: patches of one tile share
-weather, season and ground, so that the interval by patch is too narrow for places that nobody has seen. Nothing is
-sorted again for a draw: a unit drawn twice weighs two, and what a tile holds is added up before the first draw.
+A draw is one bootstrap resample: it takes as many units as there are, with replacement. A unit is a patch, or a whole
+tile: patches of one tile share weather, season and ground, so that the interval by patch is too narrow for unseen
+places. Nothing is sorted again for a draw: a unit that is drawn twice has weight two, and the patches of a tile are
+summed before the first draw.
 
 The interval is the basic one, [2 t - q_high, 2 t - q_low] of the value t and the quantiles q of its draws (Davison and
-Hinkley, "Bootstrap methods and their application", 1997, section 5.2). A positive drawn twice counts itself twice, and
-average precision rises. In a simulation with 19 classes of 1 to 40 % and 400 patches, the percentile interval [q_low,
-q_high] of a nominal 95 % held the true macro average precision in 62 % of 150 repetitions, the basic one in 93 %; with
-2,000 patches 77 % and 95 %.
+Hinkley, "Bootstrap methods and their application", 1997, section 5.2). A positive that is drawn twice is ranked next to
+its copy, so that average precision rises. In a simulation with 19 classes of 1 to 40 % and 400 patches, the percentile
+interval [q_low, q_high] of a nominal 95 % contained the true macro average precision in 62 % of 150 repetitions, the
+basic one in 93 %; with 2,000 patches 77 % and 95 %.
 """
 
 import itertools
@@ -30,8 +31,8 @@ _DECISIONS_PER_WORKER = 100_000_000
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What is drawn from.
+class ScoredSplit:
+    """Truth and scores of a split, from which draws are taken.
 
     Attributes:
         truth: bool [patch, class].
@@ -47,13 +48,13 @@ class Judged:
 
     @property
     def num_units(self) -> int:
-        """How many units are drawn."""
+        """Number of units in a draw."""
         return len(self.truth) if self.units is None else int(self.units.max()) + 1
 
 
 @dataclass(frozen=True)
 class _Task:
-    judged: Judged
+    scored: ScoredSplit
     seed: int
     first: int
     last: int
@@ -65,30 +66,30 @@ def draw_weights(num_units: int, seed: int, draw: int) -> np.ndarray:
     return np.bincount(chosen, minlength=num_units).astype(np.int32)
 
 
-def compute_draws(judged: Judged, config: BootstrapConfig) -> Weighed:
+def compute_draws(scored: ScoredSplit, config: BootstrapConfig) -> Weighed:
     """Return every metric of each draw; the same for any number of workers.
 
-    Two models judged on the same patches in the same order meet the same draws, so that their values can be
+    Two models with scores of the same patches in the same order have the same draws, so that their values can be
     subtracted draw by draw.
     """
     num_chunks = -(-config.draws // _CHUNK_DRAWS)
-    work = judged.truth.size * config.draws
+    work = scored.truth.size * config.draws
     num_tasks = max(1, min(os.cpu_count() or 1, num_chunks, work // _DECISIONS_PER_WORKER))
     ends = [_CHUNK_DRAWS * (num_chunks * task // num_tasks) for task in range(num_tasks)] + [config.draws]
-    tasks = [_Task(judged, config.seed, first, last) for first, last in itertools.pairwise(ends)]
+    tasks = [_Task(scored, config.seed, first, last) for first, last in itertools.pairwise(ends)]
     return _join(list(map_in_workers(_weigh_draws, tasks)))
 
 
 def _weigh_draws(task: _Task) -> Weighed:
-    judged = task.judged
-    # The processes share the cores: BLAS threads beside them would wait for each other, and burn CPU by it.
+    scored = task.scored
+    # The processes share the cores: additional BLAS threads would busily wait for each other.
     with threadpool_limits(1, "blas"):
-        tally = make_tally(judged.truth, judged.scores, judged.thresholds, judged.units)
-        usual = weigh(tally, np.ones((1, judged.num_units), np.int32))
+        tally = make_tally(scored.truth, scored.scores, scored.thresholds, scored.units)
+        usual = weigh(tally, np.ones((1, scored.num_units), np.int32))
         weighed = []
         for first in range(task.first, task.last, _CHUNK_DRAWS):
             draws = range(first, min(first + _CHUNK_DRAWS, task.last))
-            weights = [draw_weights(judged.num_units, task.seed, draw) for draw in draws]
+            weights = [draw_weights(scored.num_units, task.seed, draw) for draw in draws]
             weighed.append(weigh(tally, np.stack(weights), usual))
     return _join(weighed)
 
@@ -137,8 +138,8 @@ def compute_interval(
     Args:
         value: the metric of all patches.
         draws: float64 [draw], the metric of each draw.
-        confidence: the share of repetitions in which the interval is to hold the truth.
-        bounds: least and largest value that the metric can take.
+        confidence: the share of repetitions in which the interval should contain the true value.
+        bounds: smallest and largest possible value of the metric.
     """
     if not np.isfinite(value):
         return np.nan, np.nan

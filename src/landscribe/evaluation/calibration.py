@@ -2,7 +2,7 @@
 
 Expected calibration error over M bins of equal width: the sum over the bins of (n_m / n) * |observed share - mean
 score| (Naeini, Cooper, Hauskrecht, AAAI 2015; Guo et al., ICML 2017). Here each pair of patch and class is a case, so
-that the score of a class is judged, not the confidence of a single winner (class-wise: Nixon et al., CVPR workshops
+that the score of each class is measured, not the confidence of the top class (class-wise: Nixon et al., CVPR workshops
 2019).
 """
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 
 def make_reliability(truth: np.ndarray, scores: np.ndarray, num_bins: int) -> pd.DataFrame:
-    """Return one row a bin: low, high, num_decisions, mean_score, observed_share; NaN in bins without a decision.
+    """Return one row per bin: low, high, num_decisions, mean_score, observed_share; NaN in bins without a decision.
 
     Args:
         truth: 0 and 1, of any shape.

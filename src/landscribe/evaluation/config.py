@@ -8,7 +8,7 @@ from landscribe.core.params import Section
 
 
 class BootstrapConfig(Section):
-    """Part `evaluate.bootstrap`: how intervals are drawn."""
+    """Part `evaluate.bootstrap`: settings of the intervals."""
 
     draws: int = Field(ge=100)
     slice_draws: int = Field(ge=100)

@@ -1,10 +1,10 @@
-"""Errors that come together: which class is predicted by mistake where another is missed."""
+"""Errors that occur together: which class is wrongly predicted when another one is missed."""
 
 import numpy as np
 
 
 def compute_confusion(truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Return float64 [class, class]: of the patches whose row class was missed, the share with the column invented."""
+    """Return float64 [class, class]: of the patches with a missed row class, the share with a false column class."""
     missed = ((truth > 0.5) & ~predictions).astype(np.float32)
     invented = ((truth < 0.5) & predictions).astype(np.float32)
     together = (missed.T @ invented).astype(np.float64)  # counts below 2**24 are exact in float32

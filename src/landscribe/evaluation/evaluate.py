@@ -1,4 +1,4 @@
-"""From the scores of val and test to everything that is reported of them."""
+"""From the scores of val and test to all reported results."""
 
 from dataclasses import dataclass
 
@@ -22,18 +22,18 @@ from landscribe.evaluation.slices import compute_slice_rows, number_units
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is known of a model after val and test.
+    """The results of a model on val and test.
 
     Attributes:
-        config: the section that it was made by.
+        config: the section that was used.
         test: truth and scores of the test split.
         headline: split -> metrics without prefix, those of metrics/*.json.
-        metrics: a row a metric, with the intervals of test.
-        classes: a row a class.
-        thresholds: a row a class: what its threshold gains over 0.5.
-        slices: a row a slice of test.
-        reliability: a row a bin of scores, all classes together, test.
-        confusion: float64 [class, class], as `compute_confusion` says.
+        metrics: a row per metric, with the intervals of test.
+        classes: a row per class.
+        thresholds: a row per class: gain of its threshold over 0.5.
+        slices: a row per slice of test.
+        reliability: a row per bin of scores, all classes together, test.
+        confusion: float64 [class, class], as `compute_confusion` returns it.
     """
 
     config: EvaluateConfig
@@ -50,7 +50,7 @@ class Evaluation:
 def evaluate(
     val: Scores, test: Scores, thresholds: np.ndarray, slices: pd.DataFrame, config: EvaluateConfig
 ) -> Evaluation:
-    """Judge the scores of both splits at thresholds that were fitted on val.
+    """Evaluate the scores of both splits at thresholds that were fitted on val.
 
     Args:
         val: truth and scores.

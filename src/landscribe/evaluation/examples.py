@@ -1,4 +1,4 @@
-"""The best and the worst patches of a split, by cross-entropy: chosen and kept with their pixels, to be looked at."""
+"""The best and the worst patches of a split, by cross-entropy, stored with their pixels for the pictures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from landscribe.core.files import replacing
 from landscribe.core.scores import Scores
 
 _NUM_PATCHES = 8  # of each kind
-_SURE = 1e-7  # scores end here: a wrong one of exactly 0 or 1 costs much, not everything
+_SURE = 1e-7  # scores are clipped here: a wrong score of exactly 0 or 1 has a large, finite cost
 
 Examples = dict[str, dict[str, np.ndarray]]
 """patch_id -> band -> [row, column] in native dtype."""
@@ -37,7 +37,7 @@ def choose_examples(scores: Scores) -> dict[str, list[str]]:
 
 
 def collect_examples(batches: Any, patch_ids: Sequence[str]) -> Examples:
-    """Return the pixels of the wanted patches, as far as the batches hold them.
+    """Return the pixels of the wanted patches that are in the batches.
 
     Args:
         batches: dataset of (patch_id, bands, multi_hot), read once.

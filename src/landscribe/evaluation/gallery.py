@@ -1,4 +1,4 @@
-"""The best and the worst patches in true colour, with truth and scores: what people look at before any number."""
+"""Pictures of the best and the worst patches in true colour, with truth and scores."""
 
 import textwrap
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from landscribe.evaluation.examples import Examples, choose_examples, compute_cr
 from landscribe.figures.charts import draw_images, shorten
 from landscribe.figures.true_colour import to_true_colour
 
-_MIN_LINES = 3  # classes of a caption: the true ones, and besides at least so many with a high score
+_MIN_LINES = 3  # classes of a caption: the true ones, and at least this number of others with a high score
 _WORDS = {"best": "lowest", "worst": "highest"}
 
 
@@ -49,7 +49,7 @@ def draw_gallery(path: Path, title: str, images: Mapping[str, np.ndarray], score
 
 
 def _describe(scores: Scores, row: int) -> list[str]:
-    """Return the name of a patch, its true classes and its highest scores, highest first; + marks one it carries."""
+    """Return the name of a patch, its true classes and its highest scores, highest first; + marks a true class."""
     order = np.argsort(-scores.scores[row], kind="stable")
     high = set(order[: max(_MIN_LINES, int(scores.truth[row].sum()))].tolist())
     lines = [

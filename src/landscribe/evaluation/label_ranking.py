@@ -1,7 +1,7 @@
 """How a patch ranks its classes: one-error, coverage, ranking loss, label ranking average precision.
 
 Definitions: Tsoumakas, Katakis, Vlahavas, "Mining multi-label data", in: Data Mining and Knowledge Discovery Handbook,
-2010. Ties as the archive's authors take them: the rank of a class is the number of classes that score at least as much.
+2010. Ties as in the archive authors' code: the rank of a class is the number of classes with an equal or higher score.
 """
 
 import numpy as np
@@ -10,12 +10,12 @@ import numpy as np
 def compute_patch_rankings(truth: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
     """Return the metrics of each patch, float64 [patch] each.
 
-    `coverage`: how far down the ranking the last true class lies; the mean is at best the label cardinality.
-    `ranking_loss`: share of pairs (true, false) in which the false class scores at least as much.
-    `label_ranking_avg_precision`: mean over the true classes of the share of true ones among those ranked as high.
-    `one_error`: whether the highest class is false; of several highest, the share of false ones, so that the class
-    order decides nothing. A patch without a class has a one-error of 1, and 0 in the rest; one that has every class
-    has a ranking loss of 0.
+    `coverage`: the rank of the last true class; the best mean is the label cardinality.
+    `ranking_loss`: share of pairs (true, false) in which the false class has an equal or higher score.
+    `label_ranking_avg_precision`: mean over the true classes of the share of true ones among those of the same rank or
+    better. `one_error`: whether the class with the highest score is false; with ties, the share of false ones, so that
+    the class order has no effect. A patch without a class has a one-error of 1, and 0 in the others; a patch with every
+    class has a ranking loss of 0.
 
     Args:
         truth: bool [patch, class].

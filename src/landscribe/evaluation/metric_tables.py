@@ -1,4 +1,4 @@
-"""The tables of `evaluate`: every metric with its intervals, a row a class, thresholds and what they gain."""
+"""The tables of `evaluate`: every metric with its intervals, one row per class, thresholds and their gain."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from landscribe.core.scores import Scores
-from landscribe.evaluation.bootstrap import Judged, compute_draws, compute_interval
+from landscribe.evaluation.bootstrap import ScoredSplit, compute_draws, compute_interval
 from landscribe.evaluation.calibration import compute_calibration_error
 from landscribe.evaluation.config import EvaluateConfig
 from landscribe.evaluation.metrics import Metrics, measure
@@ -19,7 +19,7 @@ _COUNTS = ("coverage", "label_cardinality", "predicted_cardinality", f"predicted
 def make_draws(
     test: Scores, thresholds: np.ndarray, tiles: np.ndarray | None, config: EvaluateConfig
 ) -> dict[str, Weighed]:
-    """Return the draws of the test split by unit: `patch`, and `tile` where the tiles are known.
+    """Return the draws of the test split by unit: `patch`, and `tile` if the tiles are known.
 
     Args:
         test: truth and scores.
@@ -30,7 +30,7 @@ def make_draws(
     truth = test.truth.astype(bool)
     units = {"patch": None} | ({} if tiles is None else {"tile": tiles})
     return {
-        unit: compute_draws(Judged(truth, test.scores, thresholds, numbers), config.bootstrap)
+        unit: compute_draws(ScoredSplit(truth, test.scores, thresholds, numbers), config.bootstrap)
         for unit, numbers in units.items()
     }
 
@@ -38,9 +38,9 @@ def make_draws(
 def make_metric_table(
     val: Mapping[str, float], test: Mapping[str, float], draws: Mapping[str, Weighed], confidence: float
 ) -> pd.DataFrame:
-    """Return one row a metric: metric, val, test, and the ends of the test interval, `low_by_patch` and so on.
+    """Return one row per metric: metric, val, test, and the ends of the test interval, `low_by_patch` and so on.
 
-    A metric that is not drawn, such as a count, has NaN ends.
+    A metric without draws, such as a count, has NaN ends.
     """
     rows = []
     for name, value in test.items():
@@ -55,7 +55,7 @@ def make_metric_table(
 
 
 def _find_bounds(name: str) -> tuple[float, float]:
-    """Return the least and the largest value of a metric; nothing bounds a count of classes but their number."""
+    """Return the smallest and the largest possible value of a metric; a count of classes is bounded by their number."""
     if name in _COUNTS:
         return 0, np.inf
     return (-1 if name.endswith("_gain") else 0), 1
@@ -64,7 +64,7 @@ def _find_bounds(name: str) -> tuple[float, float]:
 def make_class_table(
     test: Scores, measured: Metrics, thresholds: np.ndarray, draws: Weighed, config: EvaluateConfig
 ) -> pd.DataFrame:
-    """Return one row a class, in class order: positives, prior, metrics, intervals, calibration error.
+    """Return one row per class, in class order: positives, prior, metrics, intervals, calibration error.
 
     A class without a positive in test has NaN for every metric that needs one.
     """
@@ -87,7 +87,7 @@ def make_class_table(
 def make_threshold_table(
     scores: Mapping[str, Scores], measured: Mapping[str, Metrics], thresholds: np.ndarray
 ) -> pd.DataFrame:
-    """Return one row a class: threshold, and for each split positives, F1 and F2 with what they gain over 0.5."""
+    """Return one row per class: threshold, and for each split positives, F1 and F2 with their gain over 0.5."""
     table: dict[str, object] = {"class": scores["val"].classes, "threshold": thresholds}
     for split, metrics in measured.items():
         table[f"{split}_num_positives"] = scores[split].truth.sum(axis=0).astype(int)

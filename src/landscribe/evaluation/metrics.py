@@ -12,7 +12,7 @@ import numpy as np
 
 from landscribe.evaluation.tally import AT_HALF, make_tally, weigh
 
-# What metrics/*.json holds and MLflow logs: few enough to compare runs by. All else stands in reports/evaluate/.
+# The content of metrics/*.json, also in MLflow: few enough to compare runs. The rest is in reports/evaluate/.
 HEADLINE = (
     "macro_ap", "micro_ap", "macro_ap_prior", "macro_f1", "macro_f2", "micro_f1", "sample_f1", "sample_f2",
     f"macro_f1{AT_HALF}", f"macro_f2{AT_HALF}", f"micro_f1{AT_HALF}", f"sample_f1{AT_HALF}", f"sample_f2{AT_HALF}",

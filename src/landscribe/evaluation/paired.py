@@ -7,14 +7,14 @@ import numpy as np
 from landscribe.core.errors import ForeignError
 from landscribe.core.nomenclature import check_same_classes
 from landscribe.core.scores import Scores
-from landscribe.evaluation.bootstrap import Judged, compute_draws, compute_interval
+from landscribe.evaluation.bootstrap import ScoredSplit, compute_draws, compute_interval
 from landscribe.evaluation.config import BootstrapConfig
 from landscribe.evaluation.metrics import compute_metrics
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Challenger minus champion; an interval that holds 0 says that it may be chance.
+    """Challenger minus champion; if the interval contains 0, the difference may be chance.
 
     Attributes:
         value: of the metric on all patches.
@@ -34,13 +34,13 @@ def compare(
 ) -> dict[str, Difference]:
     """Return the difference of every metric of `compute_metrics`, challenger minus champion.
 
-    Both meet the same draws: what they have in common, such as a draw of easy patches, cancels out.
+    Both have the same draws: common variation, such as a draw of easy patches, cancels out.
 
     Args:
-        champion: scores and thresholds, float64 [class]; its order of patches holds.
+        champion: scores and thresholds, float64 [class]; the result has its order of patches.
         challenger: the same of the other model; its patches may come in another order.
         config: draws, confidence and seed.
-        units: intp [patch], as in `Judged`, in the champion's order.
+        units: intp [patch], as in `ScoredSplit`, in the champion's order.
 
     Raises:
         NomenclatureError: the classes differ.
@@ -49,8 +49,8 @@ def compare(
     first, second = champion[0], _align(challenger[0], champion[0])
     drawn, values = [], []
     for scores, thresholds in ((first, champion[1]), (second, challenger[1])):
-        judged = Judged(scores.truth.astype(bool), scores.scores, thresholds, units)
-        drawn.append(compute_draws(judged, config).metrics)
+        scored = ScoredSplit(scores.truth.astype(bool), scores.scores, thresholds, units)
+        drawn.append(compute_draws(scored, config).metrics)
         values.append(compute_metrics(scores.truth, scores.scores, thresholds))
     differences = {}
     for name in drawn[0]:

@@ -53,7 +53,7 @@ def write_metrics(folder: Path, headline: Mapping[str, Mapping[str, float]]) -> 
 
 
 def make_summary(evaluation: Evaluation) -> dict[str, str]:
-    """Return what the log says: the test metric with its intervals, and what the thresholds gain, whatever the sign."""
+    """Return the line for the log: the test metric with its intervals, and the gain of the thresholds."""
     rows = evaluation.metrics.set_index("metric")
     gain, macro_ap = rows.loc["macro_f1_gain"], rows.loc["macro_ap"]
     summary = {
@@ -78,16 +78,17 @@ def _draw_classes(path: Path, ranked: pd.DataFrame) -> None:
 
 
 def _count_beside(names: Iterable[str], numbers: Iterable[int]) -> list[str]:
-    """Return each name with its number behind it: a long name is shortened, never the number."""
+    """Return each name followed by its number: a long name is shortened, never the number."""
     return [f"{shorten(name, 30)} ({number:,})" for name, number in zip(names, numbers, strict=True)]
 
 
 def _draw_confusion(path: Path, evaluation: Evaluation) -> None:
-    """Draw the co-occurrence of errors; behind the name of a row stands how many patches it is the share of."""
+    """Draw the co-occurrence of errors; the name of a row is followed by the number of its patches."""
     test, thresholds = evaluation.test, evaluation.classes["threshold"].to_numpy()
     num_missed = ((test.truth > 0) & (test.scores < thresholds)).sum(axis=0).tolist()
-    title = "Of the test patches on which the row's class is missed (number): share given the column's by mistake"
-    draw_matrix(path, title, test.classes, evaluation.confusion, _count_beside(test.classes, num_missed))
+    title = "Of the test patches on which the row's class is missed: share given the column's by mistake"
+    labels = ("true class that is missed (patches)", "class that is predicted by mistake")
+    draw_matrix(path, title, test.classes, evaluation.confusion, labels, _count_beside(test.classes, num_missed))
 
 
 def _draw_slices(path: Path, slices: pd.DataFrame) -> None:
@@ -109,7 +110,7 @@ def _draw_reliability(path: Path, reliability: pd.DataFrame) -> None:
         upper.plot(
             some["mean_score"], some["observed_share"], "o-", markersize=4, label="observed", clip_on=False, zorder=3
         )
-        upper.set(title="Reliability, all classes (test)", ylabel="share that carries the class")
+        upper.set(title="Reliability, all classes (test)", ylabel="share that has the class")
         upper.legend(frameon=False)
         width = (reliability["high"] - reliability["low"]).to_numpy()
         lower.bar(reliability["low"], reliability["num_decisions"], 0.94 * width, align="edge")
@@ -120,12 +121,12 @@ def _draw_reliability(path: Path, reliability: pd.DataFrame) -> None:
 
 
 def _draw_curves(path: Path, test: Scores, ranked: pd.DataFrame) -> None:
-    """Draw one precision-recall curve a class, best first; the area below a curve is its average precision."""
+    """Draw one precision-recall curve per class, best first; the area below a curve is its average precision."""
     with figure(path, 9, 6) as axes:
         for number, (name, value) in enumerate(zip(ranked["class"], ranked["average_precision"], strict=True)):
             column = test.classes.index(name)
             precision, recall, _ = precision_recall_curve(test.truth[:, column], test.scores[:, column])
-            # Of the cuts of one recall the highest alone counts: the others would hang down as hairs.
+            # Only the highest precision of each recall is drawn: the others would appear as vertical lines.
             steps = np.flatnonzero(recall[:-1] > recall[1:])
             some = steps[np.unique(np.linspace(0, len(steps) - 1, _MAX_POINTS).astype(int))]
             axes.step(

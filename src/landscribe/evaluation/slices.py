@@ -1,4 +1,4 @@
-"""Parts of a split that a user would look at alone: country, season, tile, satellite."""
+"""Parts of a split that are reported separately: country, season, tile, satellite."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +24,8 @@ def read_slices(index_path: Path, patch_ids: Sequence[str]) -> pd.DataFrame:
     """Return the slice of each patch, in the order of `patch_ids`: columns `KINDS`, null where it is unknown.
 
     The season is that of the month of acquisition, from December on in quarters, on the patch's hemisphere; the month
-    is that of `acquired_at`, else of the granule's name, whose date is sound where its clock is not. The sensor is the
-    satellite that begins the granule's name, e.g. S2A; the radar that of the Sentinel-1 twin, e.g. S1B.
+    is that of `acquired_at`, else of the granule's name, whose date is correct although its time is not. The sensor is
+    the satellite at the beginning of the granule's name, e.g. S2A; the radar that of the Sentinel-1 twin, e.g. S1B.
 
     Args:
         index_path: the index, `PATCH_SCHEMA`.
@@ -56,7 +56,7 @@ def _find_seasons(index: pd.DataFrame, granule: pd.Series) -> pd.Series:
 
 
 def number_units(slices: pd.DataFrame, kind: str) -> np.ndarray | None:
-    """Return which unit each patch belongs to, intp [patch] from 0; None unless all are known and there are two."""
+    """Return the unit of each patch, intp [patch] from 0; None unless all are known and there are at least two."""
     numbers, names = pd.factorize(slices[kind])
     return numbers.astype(np.intp) if len(names) > 1 and (numbers >= 0).all() else None
 
@@ -64,10 +64,10 @@ def number_units(slices: pd.DataFrame, kind: str) -> np.ndarray | None:
 def compute_slice_rows(
     scores: Scores, thresholds: np.ndarray, slices: pd.DataFrame, config: BootstrapConfig
 ) -> pd.DataFrame:
-    """Return one row a slice: kind, slice, num_patches, num_classes_scored, metrics, ends of the macro AP's interval.
+    """Return one row per slice: kind, slice, num_patches, num_classes_scored, metrics, ends of the macro AP's interval.
 
-    Patches whose slice is unknown are in no row; a kind that is unknown for all has none. `macro_ap_prior` stands
-    beside, as slices have other classes and other shares of them.
+    Patches whose slice is unknown are in no row; a kind that is unknown for all has no row. `macro_ap_prior` is
+    included, because slices differ in their classes and class shares.
     """
     keys = [(kind, str(name)) for kind in KINDS for name in sorted(slices[kind].dropna().unique())]
     members = [np.flatnonzero((slices[kind] == name).to_numpy(bool, na_value=False)) for kind, name in keys]

@@ -1,7 +1,7 @@
-"""What the metrics of a split are made of, and the metrics when each unit counts as often as a weight says.
+"""The counts from which the metrics of a split are computed, and the metrics with a weight per unit.
 
-Weights of one give the metrics themselves, weights drawn at random those of a bootstrap draw: one definition for both.
-A unit is what has a weight: a patch, or a whole tile, whose patches are added up once, before any draw.
+Weights of one give the metrics themselves, random weights those of a bootstrap draw: one definition for both.
+A unit has one weight: it is a patch, or a whole tile, whose patches are summed once, before any draw.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Tally:
 
     Attributes:
         sizes: float64 [unit], patches of each.
-        truth: float32 [unit, class], patches that carry the class.
+        truth: float32 [unit, class], patches that have the class.
         decisions: suffix -> (hits, predicted), patches, float32 [unit, class] each: "" at the thresholds given,
             `AT_HALF` at 0.5.
         patch_values: metric -> float64 [unit], sum over the patches, whose mean is the metric.
@@ -53,7 +53,7 @@ class Weighed:
 
 
 def make_tally(truth: np.ndarray, scores: np.ndarray, thresholds: np.ndarray, units: np.ndarray | None = None) -> Tally:
-    """Return what `weigh` needs.
+    """Return the counts for `weigh`.
 
     Args:
         truth: [patch, class] of 0 and 1.
@@ -87,7 +87,7 @@ def _add_up(values: np.ndarray, units: np.ndarray | None) -> np.ndarray:
 
 
 def _count_by_unit(flags: np.ndarray, units: np.ndarray | None) -> np.ndarray:
-    """Return how many patches of each unit are flagged, float32 [unit, class], from bool [patch, class]."""
+    """Return the number of flagged patches of each unit, float32 [unit, class], from bool [patch, class]."""
     counts = flags if units is None else np.column_stack([_add_up(column, units) for column in flags.T])
     return counts.astype(np.float32)
 
@@ -99,9 +99,9 @@ def weigh(tally: Tally, weights: np.ndarray, usual: Weighed | None = None) -> We
         tally: as made by `make_tally`.
         weights: int32 [draw, unit], from 0; the patches of each draw are more than 0 and fewer than 2**24.
         usual: the metrics of all units, one draw. A class that has a positive, but none in the draw, counts with its
-            usual value: left out, it would move the mean by being absent. None: every positive is in every draw.
+            usual value: without it the mean would change. None: every positive is in every draw.
     """
-    # Sums of whole numbers below 2**24 are exact in float32, whatever the order in which BLAS adds them.
+    # Sums of integers below 2**24 are exact in float32, for any order in which BLAS adds them.
     light = weights.astype(np.float32)
     true = (light @ tally.truth).astype(np.float64)
     num_patches = np.einsum("du,u->d", weights, tally.sizes)[:, None]
@@ -142,7 +142,7 @@ def _average_patches(
 ) -> dict[str, np.ndarray]:
     """Return the weighted mean over patches of each metric, float64 [draw] each.
 
-    By einsum, not by BLAS: how BLAS cuts these sums into parts depends on its threads, and so would the last bits.
+    By einsum, not by BLAS: BLAS splits these sums by its number of threads, so that the last bits would depend on it.
     """
     stacked = np.stack(list(values.values()))
     sums = np.array([np.einsum("mu,u->m", stacked, draw.astype(np.float64)) for draw in weights])

@@ -1,8 +1,8 @@
-"""A threshold for each class, fitted on val alone.
+"""One threshold per class, fitted on val only.
 
-The best cut of a class with few positives is an accident of these few. It is drawn towards the cut of all decisions
-pooled: with n positives on val and k = `shrinkage_positives`, the log-odds of the threshold are (n * own + k * pooled)
-/ (n + k), so that a class of k positives stands half-way.
+The best cut of a class with few positives depends on chance. It is shrunk towards the cut of all decisions pooled: with
+n positives on val and k = `shrinkage_positives`, the log-odds of the threshold are (n * own + k * pooled) / (n + k), so
+that a class of k positives is half-way.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from landscribe.evaluation.config import EvaluateConfig
 
 DEFAULT_THRESHOLD = 0.5
 _F_WEIGHTS = {"f1": 1.0, "f2": 4.0}
-_SURE = 1e-6  # log-odds end here: a cut at 0 or 1 can be drawn away from it
+_SURE = 1e-6  # log-odds are clipped here, so that a cut at 0 or 1 can be shrunk too
 
 
 def fit_thresholds(truth: np.ndarray, scores: np.ndarray, config: EvaluateConfig) -> np.ndarray:
     """Return the threshold of each class, float64 [class].
 
     `f1` and `f2` take the cut with the best value. `precision` takes the lowest cut, so the highest recall, at which
-    precision is at least `min_precision`; where no cut reaches it, the most precise one. Cuts lie half-way between
+    precision is at least `min_precision`; if no cut reaches it, the most precise one. Cuts are half-way between
     neighbouring scores; among equals the one nearest to 0.5 is taken. A class without a positive takes the pooled cut;
-    0.5 when nothing is shrunk, or when no class has a positive.
+    0.5 without shrinkage, or if no class has a positive.
 
     Args:
         truth: [patch, class] of 0 and 1, of val.
@@ -55,20 +55,20 @@ def _fit_one(truth: np.ndarray, scores: np.ndarray, config: EvaluateConfig) -> f
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order].astype(np.float64)
     hits = np.cumsum(truth[order], dtype=np.float64)
-    worth = _judge_cuts(hits, config)
+    worth = _compute_worth(hits, config)
     below = np.append(ranked[1:], 0.0)  # below the last score everything is predicted
     candidates = (ranked + below) / 2
-    worth[np.append(ranked[1:] == ranked[:-1], False)] = -1  # a threshold cannot part equal scores
+    worth[np.append(ranked[1:] == ranked[:-1], False)] = -1  # a threshold cannot separate equal scores
     best = np.flatnonzero(worth >= worth.max() - 1e-12)
     return float(candidates[best[np.argmin(np.abs(candidates[best] - DEFAULT_THRESHOLD))]])
 
 
-def _judge_cuts(hits: np.ndarray, config: EvaluateConfig) -> np.ndarray:
-    """Return what each cut is worth, float64 [cut], from the hits above it; at least 0."""
+def _compute_worth(hits: np.ndarray, config: EvaluateConfig) -> np.ndarray:
+    """Return the value of the threshold metric at each cut, float64 [cut], from the hits above it; at least 0."""
     predicted, positives = np.arange(1, len(hits) + 1), hits[-1]
     if config.threshold_metric == "precision":
         precision = hits / predicted
-        # Recall decides among those that reach the floor, and stands above any precision.
+        # Recall decides among the cuts that reach `min_precision`, and ranks them above all others.
         return np.where(precision >= config.min_precision, 1 + hits / positives, precision)
     weight = _F_WEIGHTS[config.threshold_metric]
     values: np.ndarray = (1 + weight) * hits / (weight * positives + predicted)

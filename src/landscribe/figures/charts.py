@@ -28,6 +28,7 @@ _STYLE = {
 # Paul Tol's bright scheme, colour-blind safe (https://personal.sron.nl/~pault/); grey for what is left out.
 COLOURS = {"train": "#4477aa", "val": "#ccbb44", "test": "#ee6677", "left out": "#bbbbbb"}
 _IMAGES_A_ROW = 4
+_WRITTEN_SHARE = 0.1  # in a cell of a matrix
 _IMAGE_INCHES = 3.0
 _LINE_INCHES = 0.115  # of a caption
 _TITLE_INCHES = 0.35
@@ -58,15 +59,15 @@ def draw_bars(
     unit: str,
     value_format: str | None = None,
 ) -> None:
-    """Draw horizontal bars: one group a name, one bar a series.
+    """Draw horizontal bars: one group per name, one bar per series.
 
     Args:
         path: PNG to write.
         title: says what is shown.
         names: labels of the groups, top to bottom.
-        series: name of the series -> one value a group; NaN is unknown.
+        series: name of the series -> one value per group; NaN is unknown.
         unit: label of the value axis.
-        value_format: writes each value beside its bar, e.g. "{:,.0f}"; None: no numbers.
+        value_format: writes each value next to its bar, e.g. "{:,.0f}"; None: no numbers.
     """
     thickness = 0.8 / len(series)
     with figure(path, 8, 1 + 0.24 * len(names) * max(1, 0.6 * len(series))) as axes:
@@ -86,13 +87,13 @@ def draw_bars(
 
 
 def draw_dots(path: Path, title: str, names: Sequence[str], series: Mapping[str, Sequence[float]], unit: str) -> None:
-    """Draw shares over a logarithmic axis: one row a name, one dot a series; a hollow dot at the left end is a zero.
+    """Draw shares over a logarithmic axis: one row per name, one dot per series; a hollow dot at the left end is zero.
 
     Args:
         path: PNG to write.
         title: says what is shown.
         names: labels of the rows, top to bottom.
-        series: name of the series -> one share in [0, 1] a row.
+        series: name of the series -> one share in [0, 1] per row.
         unit: label of the value axis.
     """
     above = [value for values in series.values() for value in values if value > 0]
@@ -122,15 +123,15 @@ def draw_intervals(
     baseline: Sequence[float],
     unit: str,
 ) -> None:
-    """Draw a dot with its interval a row, and a bar up to what knowing nothing gives.
+    """Draw one dot with its interval per row, and a bar up to the baseline.
 
     Args:
         path: PNG to write.
         title: says what is shown.
         names: labels of the rows, top to bottom.
-        values: one number in [0, 1] a row.
+        values: one number in [0, 1] per row.
         ends: float [row, 2], of the interval; NaN where it is unknown.
-        baseline: one number in [0, 1] a row.
+        baseline: one number in [0, 1] per row.
         unit: label of the value axis.
     """
     rows = np.arange(len(names))
@@ -151,14 +152,14 @@ def _name_rows(axes: Any, names: Sequence[str]) -> None:
 
 
 def put_legend_above(axes: Any, title: str) -> None:
-    """Write the title and, between it and the axes, the legend: there it covers no value."""
+    """Write the title and, between it and the axes, the legend: it does not cover any value there."""
     axes.set_title(title, pad=26)
     style = {"borderaxespad": 0.6, "borderpad": 0, "columnspacing": 1.5, "handlelength": 1.2}
     axes.legend(frameon=False, ncols=6, loc="lower left", bbox_to_anchor=(0, 1), **style)
 
 
 def draw_histogram(path: Path, title: str, values: np.ndarray, unit: str, count_unit: str) -> None:
-    """Draw how often each whole number occurs in `values`, which holds one or more numbers from 0."""
+    """Draw how often each integer occurs in `values`, which has one or more numbers from 0."""
     counts = np.bincount(values)
     numbers = np.arange(values.min(), len(counts))
     with figure(path, max(4, 0.55 * len(numbers) + 1), 3.2) as axes:
@@ -171,30 +172,43 @@ def draw_histogram(path: Path, title: str, values: np.ndarray, unit: str, count_
 
 
 def draw_matrix(
-    path: Path, title: str, names: Sequence[str], values: np.ndarray, row_names: Sequence[str] | None = None
+    path: Path,
+    title: str,
+    names: Sequence[str],
+    values: np.ndarray,
+    labels: tuple[str, str],
+    row_names: Sequence[str] | None = None,
 ) -> None:
-    """Draw a square matrix of shares in [0, 1], [class, class], as a heat map.
+    """Draw a square matrix of shares in [0, 1], [class, class], as a heat map from light to dark.
 
     Args:
         path: PNG to write.
         title: says what is shown.
         names: of the classes.
-        values: float [row, column].
-        row_names: labels of the rows, where they say more than the names.
+        values: float [row, column]; NaN is unknown and grey. The largest one has the darkest colour; those from 10 %
+            on are written into their cells.
+        labels: of the axis of the rows and of that of the columns.
+        row_names: names of the rows, where they say more than `names`.
     """
     side = 3 + 0.26 * len(names)
+    highest = float(np.nanmax(values, initial=0)) or 1.0
     with figure(path, side, side) as axes:
-        image = axes.imshow(values, vmin=0, vmax=1, cmap="viridis")
+        axes.set_facecolor("#eeeeee")
+        image = axes.imshow(values, vmin=0, vmax=highest, cmap="Blues")
         ticks = np.arange(len(names))
         axes.set_xticks(ticks, [make_text(name, 24) for name in names], rotation=90)
         axes.set_yticks(ticks, [make_text(name) for name in row_names or [shorten(name, 24) for name in names]])
+        for row, column in np.argwhere(values >= _WRITTEN_SHARE):
+            share = values[row, column]
+            colour = "white" if share > 0.6 * highest else "black"
+            axes.text(column, row, f"{100 * share:.0f}", color=colour, fontsize=6, ha="center", va="center")
         axes.grid(visible=False)
-        axes.set_title(title)
-        axes.figure.colorbar(image, ax=axes, shrink=0.7)
+        axes.set(title=title, ylabel=labels[0], xlabel=labels[1])
+        axes.figure.colorbar(image, ax=axes, shrink=0.7, label="share in %", format=lambda share, _: f"{100 * share:g}")
 
 
 def draw_lines(path: Path, title: str, x: Sequence[float], series: Mapping[str, Sequence[float]], x_label: str) -> None:
-    """Draw one line a series over a common axis of whole numbers."""
+    """Draw one line per series over a common axis of whole numbers."""
     draw_panels(path, title, x, {"": series}, x_label)
 
 
@@ -207,7 +221,7 @@ def draw_panels(
         path: PNG to write.
         title: says what is shown.
         x: places of the values, e.g. epochs.
-        panels: label of a panel's value axis -> name of a series -> one value a place.
+        panels: label of a panel's value axis -> name of a series -> one value per place.
         x_label: label of the common axis.
     """
     with figure(path, 7, 1 + 3 * len(panels), rows=len(panels)) as grid:
@@ -222,7 +236,7 @@ def draw_panels(
 
 
 def draw_images(path: Path, title: str, images: Sequence[np.ndarray], captions: Sequence[Sequence[str]]) -> None:
-    """Draw images with the lines of their captions above, four a row.
+    """Draw images with the lines of their captions above, four per row.
 
     Args:
         path: PNG to write.
@@ -244,13 +258,13 @@ def draw_images(path: Path, title: str, images: Sequence[np.ndarray], captions: 
             axes.set_title("\n".join(make_text(line, 48) for line in caption), fontsize=6.5, pad=3)
         drawing = grid.flat[0].figure
         drawing.suptitle(title, x=0, y=1, ha="left", va="top", fontsize=11)
-        # Laid out by hand: matplotlib's own layout lets the captions of the second row run into the first.
+        # Own layout: that of matplotlib lets the captions of the second row overlap the first row.
         top = 1 - (_TITLE_INCHES + caption_inches) / height
         drawing.subplots_adjust(0, 0, 1, top, wspace=0.04, hspace=caption_inches / _IMAGE_INCHES)
 
 
 def draw_note(path: Path, title: str, note: str) -> None:
-    """Draw a picture that says why there is none."""
+    """Draw a picture with a note that says why there is none."""
     with figure(path, 8, 1.2) as axes:
         axes.axis("off")
         axes.set_title(title)
@@ -258,10 +272,10 @@ def draw_note(path: Path, title: str, note: str) -> None:
 
 
 def make_text(name: str, limit: int = 40) -> str:
-    r"""Return a name as matplotlib shows it: shortened, every character as it is written.
+    r"""Return a name in a form that matplotlib shows literally, shortened.
 
-    matplotlib would set `$x$` as a formula and keep names with a leading `_` out of legends: `$` becomes `\$`, and a
-    space stands before `_`.
+    matplotlib would set `$x$` as a formula and omit names with a leading `_` from legends: `$` becomes `\$`, and a
+    space is put before `_`.
     """
     short = shorten(name, limit)
     return (" " if short.startswith("_") else "") + short.replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""Patches as the eye expects them: true colour where the bands give it, else what comes nearest."""
+"""Patches in true colour if they have the bands, else in the nearest substitute."""
 
 from collections.abc import Iterable, Mapping
 
@@ -49,11 +49,12 @@ def _find_nearest(lengths: Mapping[str, float], colour_nm: float) -> str | None:
 
 
 def to_true_colour(bands: Mapping[str, np.ndarray], wavelengths_nm: Mapping[str, float] = NO_WAVELENGTHS) -> np.ndarray:
-    """Return uint8 [row, column, 3] for the eye.
+    """Return uint8 [row, column, 3] for display.
 
     Images of 8 bit stay as they are. Sentinel-2's digital numbers are stretched from 0 to a reflectance of 0.2, the
-    same for each patch, so that patches compare. All else is stretched band by band from its 1st to its 99th
-    percentile: the haze in a raw image lifts blue far above red. Nodata and pixels without a finite value are black.
+    same for each patch, so that patches can be compared. All others are stretched band by band from their 1st to their
+    99th percentile: the haze in a raw image lifts blue far above red. Nodata and pixels without a finite value are
+    black.
 
     Args:
         bands: name -> [row, column] in native dtype, nodata masked. Bands of different sizes are not mixed: the first

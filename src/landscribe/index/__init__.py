@@ -1,4 +1,4 @@
-"""The stage `discover`: from what the archive says to the index, a row per patch; labels made elsewhere."""
+"""The stage `discover`: from the archive's metadata to the index, one row per patch; labels made elsewhere."""
 
 import lazy_loader
 

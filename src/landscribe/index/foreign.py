@@ -1,14 +1,14 @@
-"""Labels and scores made elsewhere, taken in by name: the class order is read or named by the user, never guessed.
+"""Labels and scores made elsewhere, imported by name: the class order is read or named by the user, never guessed.
 
 A file (.parquet, .csv or .npz) has patch_id and one of three forms:
 
-- a column a class, under its exact name: labels (0 or 1), or scores to be judged by the truth of an index;
-- `score`, `truth` or `multi_hot`, a list a patch. The class names stand in a parquet's schema metadata under
+- a column per class, under its exact name: labels (0 or 1), or scores to be evaluated on the truth of an index;
+- `score`, `truth` or `multi_hot`, a list per patch. The class names are in a parquet's schema metadata under
   `classes` (JSON) or in the array `classes` of an .npz; without names the user names the order;
-- `labels`, names (with `;` between them in a CSV), alone or beside zeros and ones, which they must then equal. Beside
-  scores alone they do not count: they may be a prediction.
+- `labels`, names (with `;` between them in a CSV), alone or together with zeros and ones, which must then agree with
+  them. Together with scores alone they are ignored: they may be a prediction.
 
-Columns called 0, 1, 2, ... are a matrix without names. docs/class_orders.md tells who writes which order.
+Columns called 0, 1, 2, ... are a matrix without names. docs/class_orders.md lists who writes which order.
 """
 
 import json
@@ -40,10 +40,10 @@ _NO_CLASSES = ("patch_id", "labels", "", "__index_level_0__")  # the last two: h
 
 @dataclass(frozen=True)
 class Foreign:
-    """What a foreign file says.
+    """The content of a foreign file.
 
     Attributes:
-        patch_ids: one a row.
+        patch_ids: one per row.
         classes: those of the nomenclature, in its order.
         truth: bool [patch, class], None for scores alone.
         scores: float32 [patch, class] in [0, 1], None for labels alone.
@@ -61,12 +61,12 @@ def read_foreign(path: Path, nomenclature: Nomenclature, order: str | None, clas
     Args:
         path: .parquet, .csv or .npz.
         nomenclature: gives the classes; the names in `labels` may be any of its source labels.
-        order: one of `nomenclature.CLASS_ORDERS`; needed where the file names no classes, checked where it does.
-        class_columns: what a column a class holds: scores or truth.
+        order: one of `nomenclature.CLASS_ORDERS`; needed if the file names no classes, checked if it does.
+        class_columns: content of a column per class: scores or truth.
 
     Raises:
-        ForeignError: the file is unreadable or incomplete, or its numbers are no scores or labels.
-        NomenclatureError: class names, order and nomenclature do not fit each other.
+        ForeignError: the file is unreadable or incomplete, or its numbers are not scores or labels.
+        NomenclatureError: class names, order and nomenclature do not agree.
     """
     try:
         return _parse(_read_table(path), nomenclature, order, class_columns)
@@ -86,7 +86,7 @@ def _parse(table: pa.Table, nomenclature: Nomenclature, order: str | None, class
         places = [written.index(name) for name in classes]
         matrices = {kind: matrix[:, places] for kind, matrix in matrices.items()}
     truth = matrices["truth"].astype(bool) if "truth" in matrices else None
-    if "labels" in table.column_names and (truth is not None or not matrices):  # beside scores alone: a prediction?
+    if "labels" in table.column_names and (truth is not None or not matrices):  # else: a prediction?
         labels = _read_labels(table["labels"], patch_ids, nomenclature)
         if truth is not None:
             _check_agree(patch_ids, classes, truth, labels, "the column labels")
@@ -95,7 +95,7 @@ def _parse(table: pa.Table, nomenclature: Nomenclature, order: str | None, class
 
 
 def make_scores(foreign: Foreign, nomenclature: Nomenclature, index_path: Path | None) -> Scores:
-    """Return foreign scores beside their truth: the file's own, that of an index, or both if they agree.
+    """Return foreign scores with their truth: the file's own, that of an index, or both if they agree.
 
     Raises:
         ForeignError: scores or truth are missing, the index lacks a patch, or the two truths differ.
@@ -107,9 +107,9 @@ def make_scores(foreign: Foreign, nomenclature: Nomenclature, index_path: Path |
             _check_agree(foreign.patch_ids, foreign.classes, truth, indexed, str(index_path))
         truth = indexed
     if foreign.scores is None:
-        raise ForeignError("the file holds labels alone; leave --truth out, or give a file of scores.")
+        raise ForeignError("the file contains only labels; leave --truth out, or give a file of scores.")
     if truth is None:
-        raise ForeignError("scores without truth cannot be judged; name an index, e.g. --truth data/index.parquet.")
+        raise ForeignError("scores without truth cannot be evaluated; name an index, e.g. --truth data/index.parquet.")
     return Scores(foreign.patch_ids, truth.astype(np.float32), foreign.scores, foreign.classes)
 
 
@@ -119,10 +119,10 @@ def write_labels(foreign: Foreign, path: Path) -> None:
     archive.labels_file of the v1 layouts reads such a table in place of the labels in the archive's JSON.
 
     Raises:
-        ForeignError: the file holds scores, or `path` has another suffix.
+        ForeignError: the file contains scores, or `path` has another suffix.
     """
     if foreign.truth is None or foreign.scores is not None:
-        raise ForeignError("the file holds scores; write them as scores, beside their truth.")
+        raise ForeignError("the file contains scores; write them as scores, with their truth.")
     if path.suffix not in (".csv", ".parquet"):
         raise ForeignError(f"{path}: expected a file of labels that ends in .csv or .parquet.")
     labels = decode_multi_hot(foreign.truth, foreign.classes)
@@ -135,7 +135,7 @@ def write_labels(foreign: Foreign, path: Path) -> None:
 
 
 def _read_table(path: Path) -> pa.Table:
-    """Return the columns of a file; class names of lists stand in the schema metadata under `classes`."""
+    """Return the columns of a file; class names of lists are in the schema metadata under `classes`."""
     readers = {".parquet": pq.read_table, ".csv": _read_csv, ".npz": _read_npz}
     if path.suffix not in readers:
         raise ForeignError(f"expected a file whose name ends in {', '.join(readers)}.")
@@ -143,16 +143,16 @@ def _read_table(path: Path) -> pa.Table:
         raise ForeignError("there is no such file.")
     try:
         table = readers[path.suffix](path)
-        table.validate(full=True)  # bytes that are no text
+        table.validate(full=True)  # bytes that are not text
     except _UNREADABLE as error:
         raise ForeignError(f"expected a readable {path.suffix}; {' '.join(str(error).split())}") from error
     repeated = [name for name, count in Counter(table.column_names).items() if count > 1]
     if repeated:
-        raise ForeignError(f"the column '{repeated[0]}' stands there twice; keep one.")
+        raise ForeignError(f"the column '{repeated[0]}' is there twice; keep one.")
     return table
 
 
-# What the three readers raise for damaged files.
+# The errors of the three readers for damaged files.
 _UNREADABLE = (OSError, ValueError, TypeError, EOFError, TokenError, zipfile.BadZipFile, pa.ArrowException)
 
 
@@ -178,17 +178,17 @@ def _read_patch_ids(table: pa.Table) -> tuple[str, ...]:
     if not all(names):
         raise ForeignError("expected a patch_id on every row; received an empty one.")
     if not names:
-        raise ForeignError("expected a row a patch; received none.")
+        raise ForeignError("expected one row per patch; received none.")
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
-        raise ForeignError(f"patch {name} stands on {count} rows; keep one.")
+        raise ForeignError(f"patch {name} is on {count} rows; keep one.")
     return tuple(map(str, names))
 
 
 def _read_matrices(
     table: pa.Table, classes: Sequence[str], class_columns: Kind
 ) -> tuple[list[str] | None, dict[Kind, np.ndarray]]:
-    """Return the class names that stand in the file, and float32 [patch, class] of each kind in the file's order."""
+    """Return the class names in the file, and float32 [patch, class] of each kind in the file's order."""
     columns = [name for name in table.column_names if name not in _NO_CLASSES]
     lists = [name for name in _LISTS if name in columns]
     if lists:
@@ -246,12 +246,12 @@ def _cast(column: Any, kind: pa.DataType, name: str) -> Any:
 
 
 def _decide_order(nomenclature: Nomenclature, named: Sequence[str] | None, order: str | None) -> tuple[str, ...]:
-    """Return the classes in the order of the file: as it names them, as the user does, or as both do."""
+    """Return the classes in the order of the file: as named by the file, by the user, or by both."""
     wanted = order_classes(nomenclature, order) if order else None
     if named is None:
         if wanted is None:
             raise ForeignError(
-                "the numbers have no class names. Name the classes, or say whose order they follow: --order clc (the"
+                "the numbers have no class names. Name the classes, or the order that they follow: --order clc (the"
                 " archive's authors, torchgeo) or --order alphabetical (TensorFlow Datasets, ConfigILM, the published"
                 " reBEN weights)."
             )
@@ -265,11 +265,11 @@ def _decide_order(nomenclature: Nomenclature, named: Sequence[str] | None, order
 
 
 def _check_matrix(patch_ids: Sequence[str], classes: Sequence[str], matrix: np.ndarray, kind: Kind) -> None:
-    """Raise `ForeignError` unless the matrix has a number a class, in [0, 1] for scores, 0 or 1 for truth."""
+    """Raise `ForeignError` unless the matrix has one number per class, in [0, 1] for scores, 0 or 1 for truth."""
     if matrix.shape[1] != len(classes):
         raise ForeignError(f"expected a number for each of the {len(classes)} classes; received {matrix.shape[1]}.")
     sound = (matrix >= 0) & (matrix <= 1) if kind == "score" else (matrix == 0) | (matrix == 1)
-    for row, column in np.argwhere(~sound)[:1]:  # NaN is not sound either
+    for row, column in np.argwhere(~sound)[:1]:  # NaN is not valid either
         expected, advice = {
             "score": ("a score in [0, 1]", "Turn logits into scores first (sigmoid)."),
             "truth": ("0 or 1", "For scores, name their truth: --truth data/index.parquet."),
@@ -284,7 +284,7 @@ def _read_labels(column: pa.ChunkedArray, patch_ids: Sequence[str], nomenclature
     """Return bool [patch, class] from lists of names, or from text with `;` between the names."""
     kind = pa.list_(pa.string())
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        texts = column.to_pylist()  # an empty text is no name: split would make one of it
+        texts = column.to_pylist()  # an empty text is not a name, but split would return one
         column = pa.array([[] if text == "" else text and text.split(";") for text in texts], kind)
     return _map_named(_cast(column, kind, "labels"), patch_ids, nomenclature)
 
@@ -308,7 +308,7 @@ def _read_truth(index_path: Path, patch_ids: Sequence[str], nomenclature: Nomenc
         absent = patch_ids[places.is_null().index(True).as_py()]
         raise ForeignError(
             f"{index_path} has no truth for {places.null_count} of the {len(patch_ids)} patches, e.g. {absent}; take"
-            " them out of the file, or name an index that holds them."
+            " them out of the file, or name an index that contains them."
         )
     return _map_named(table["labels"].take(places), patch_ids, nomenclature)
 
@@ -316,7 +316,7 @@ def _read_truth(index_path: Path, patch_ids: Sequence[str], nomenclature: Nomenc
 def _check_agree(
     patch_ids: Sequence[str], classes: Sequence[str], truth: np.ndarray, other: np.ndarray, what: str
 ) -> None:
-    """Raise `ForeignError` unless zeros and ones say the same as `other`, both bool [patch, class]."""
+    """Raise `ForeignError` unless zeros and ones equal `other`, both bool [patch, class]."""
     rows = np.flatnonzero((truth != other).any(axis=1))
     if not rows.size:
         return

@@ -1,4 +1,4 @@
-"""From what the archive says to the index: one row a patch, its classes by name."""
+"""From the archive's metadata to the index: one row per patch, its classes by name."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from landscribe.core.name_lists import read_names
 from landscribe.core.nomenclature import Nomenclature
 from landscribe.core.quarantine import LeftOut, format_reasons
 
-# `labels` are the classes, in class order; `source_labels` what the archive wrote.
+# `labels` are the classes, in class order; `source_labels` are the labels of the archive.
 INDEX_SCHEMA = PATCH_SCHEMA.insert(2, pa.field("source_labels", pa.list_(pa.string())))
 
 _FLAGGED = {"snow": "flagged as seasonal snow", "cloud": "flagged as cloud or shadow"}
@@ -27,7 +27,7 @@ _FLAGGED = {"snow": "flagged as seasonal snow", "cloud": "flagged as cloud or sh
 
 @dataclass(frozen=True)
 class Exclusions:
-    """What archive.exclude leaves out.
+    """The patches that archive.exclude leaves out.
 
     Attributes:
         lists: files of patch names; a BigEarthNet v2 patch is also known by its v1 name.
@@ -40,14 +40,15 @@ class Exclusions:
 
 @dataclass(frozen=True)
 class Index:
-    """The index and what did not enter it.
+    """The index and the patches that are not in it.
 
     Attributes:
         table: `INDEX_SCHEMA`, sorted by patch_id.
         quarantined: bad patches, the reader's first.
-        excluded: sound patches left out by a rule, the reader's first.
-        quirks: name of a tolerated quirk -> how often it was met.
+        excluded: valid patches left out by a rule, the reader's first.
+        quirks: name of a tolerated quirk -> how often it occurs.
         absent_names: list (with its folder where two share a name) -> how many of its names are not in the archive.
+        labels_from: in words, how the labels were read where that had to be found; else empty.
     """
 
     table: pa.Table
@@ -55,22 +56,24 @@ class Index:
     excluded: list[LeftOut]
     quirks: Counter[str]
     absent_names: dict[str, int]
+    labels_from: str
 
     @property
-    def num_judged(self) -> int:
-        """Good and bad patches together, what a rule excluded aside."""
+    def num_checked(self) -> int:
+        """Number of good and bad patches together, without those that a rule excluded."""
         return int(self.table.num_rows) + len(self.quarantined)
 
 
 def find_labels(patches: pa.Table) -> set[str]:
-    """Return every distinct source label of a table of `PATCH_SCHEMA`, nulls and empty strings aside."""
+    """Return every distinct source label of a table of `PATCH_SCHEMA`, without nulls and empty strings."""
     return set(pc.unique(pc.list_flatten(patches["labels"])).to_pylist()) - {None, ""}
 
 
 def build_index(listing: Listing, nomenclature: Nomenclature, exclusions: Exclusions = Exclusions()) -> Index:
     """Return the index, and the patches that a rule left out or whose labels do not fit.
 
-    Exclusions come first: what is left out on purpose is not judged. A patch without a class is sound, but excluded.
+    Exclusions come first: patches that are left out on purpose are not checked. A patch without a class is valid, but
+    excluded.
 
     Raises:
         ArchiveError: a list is unreadable, a flag is not in this archive, or no patch is left.
@@ -94,6 +97,7 @@ def build_index(listing: Listing, nomenclature: Nomenclature, exclusions: Exclus
         excluded=[*listing.excluded, *unread.values(), *_leave_out(patches, excluded)],
         quirks=Counter(listing.quirks),
         absent_names=absent_names,
+        labels_from=listing.labels_from,
     )
     if not index.table.num_rows:
         left_out = [*index.quarantined, *index.excluded]
@@ -103,7 +107,7 @@ def build_index(listing: Listing, nomenclature: Nomenclature, exclusions: Exclus
 
 
 def _find_excluded(listing: Listing, exclusions: Exclusions) -> tuple[dict[int, str], dict[str, int]]:
-    """Return row -> the first rule that excludes it, and how many names of each list the archive does not hold."""
+    """Return row -> the first rule that excludes it, and the number of names per list that are not in the archive."""
     patches = listing.patches
     reasons: dict[int, str] = {}
     absent: dict[str, int] = {}
@@ -129,7 +133,7 @@ def _find_excluded(listing: Listing, exclusions: Exclusions) -> tuple[dict[int, 
 
 
 def _exclude_unread(quarantined: Sequence[LeftOut], exclusions: Exclusions) -> dict[str, LeftOut]:
-    """Return the bad patches that a list names: left out on purpose, they are not judged either."""
+    """Return the bad patches that a list names: left out on purpose, they are not checked either."""
     bad = {patch.patch_id for patch in quarantined}
     lists = {path: bad.intersection(read_names(path)) for path in exclusions.lists} if bad else {}
     return {name: LeftOut(name, _name_list(path)) for path, names in lists.items() for name in sorted(names)}
@@ -159,12 +163,12 @@ def write_index(index: pa.Table, path: Path) -> None:
 
 
 def read_index(path: Path) -> pd.DataFrame:
-    """Return the index as a data frame, one row a patch, with the columns of `INDEX_SCHEMA`."""
+    """Return the index as a data frame, one row per patch, with the columns of `INDEX_SCHEMA`."""
     return pq.read_table(path).to_pandas()
 
 
 def compute_cooccurrence(multi_hot: np.ndarray) -> np.ndarray:
-    """Return float64 [class, class]: the share of the row's patches that also carry the column's class."""
+    """Return float64 [class, class]: the share of the row's patches that also have the column's class."""
     hot = multi_hot.astype(np.float32)
     together = (hot.T @ hot).astype(np.float64)  # counts below 2**24 are exact in float32
     shares: np.ndarray = together / np.maximum(np.diag(together)[:, None], 1)

@@ -1,4 +1,4 @@
-"""Report of the stage `discover`: what the archive holds, what was left out and why, and how its patches look."""
+"""Report of the stage `discover`: the content of the archive, what was left out and why, and example patches."""
 
 import textwrap
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from landscribe.figures.true_colour import choose_colours, to_true_colour
 from landscribe.index.labels import Index, compute_cooccurrence
 
 _NUM_EXAMPLES = 16
-_MAX_DRAWN = 100  # more class names than this no picture can show
+_MAX_DRAWN = 100  # a picture cannot show more class names
 _EXAMPLE_PX = 256  # of images without a size of their own
 
 
@@ -28,7 +28,7 @@ def write_discover_report(folder: Path, index: Index, classes: Sequence[str], ar
 
     Args:
         folder: receives summary.json, class_counts.csv, tiles.csv, left_out.csv and the pictures.
-        index: the patches and what did not enter the index.
+        index: the patches, and those that were left out.
         classes: class order.
         archive: reader of a few patches for the gallery; one that cannot be read is skipped with a note.
     """
@@ -49,7 +49,7 @@ def choose_examples(multi_hot: np.ndarray, num_examples: int = _NUM_EXAMPLES) ->
 
     Args:
         multi_hot: [patch, class].
-        num_examples: at most so many rows; with more classes than that, they are taken evenly from the ranking.
+        num_examples: maximum number of rows; if there are more classes, they are taken evenly from the ranking.
     """
     counts = np.count_nonzero(multi_hot, axis=0)
     ranked = [int(column) for column in np.argsort(-counts, kind="stable") if counts[column]]
@@ -69,7 +69,7 @@ def choose_examples(multi_hot: np.ndarray, num_examples: int = _NUM_EXAMPLES) ->
 
 def _summarise(index: Index, multi_hot: np.ndarray, classes: Sequence[str]) -> dict[str, object]:
     sizes, table = np.count_nonzero(multi_hot, axis=1), index.table
-    return {
+    return ({"labels_from": index.labels_from} if index.labels_from else {}) | {
         "num_patches": table.num_rows,
         "num_classes": len(classes),
         "labels_per_patch": {"mean": round(float(sizes.mean()), 3), "max": int(sizes.max())},
@@ -77,6 +77,7 @@ def _summarise(index: Index, multi_hot: np.ndarray, classes: Sequence[str]) -> d
         "num_granules": len(_count(table, "granule")),
         "num_with_coordinates": table.num_rows - table["longitude"].null_count,
         "num_with_grid_cell": table.num_rows - table["column"].null_count,
+        "not_located": _count(table, "unlocated").to_dict(),
         "countries": _count(table, "country").to_dict(),
         "official_split": _count(table, "official_split").to_dict(),
         "quirks": {name: number for name, number in sorted(index.quirks.items()) if number},
@@ -98,7 +99,7 @@ def _write_counts(path: Path, what: str, counts: pd.Series) -> None:
 
 
 def _draw_labels(folder: Path, multi_hot: np.ndarray, classes: Sequence[str]) -> None:
-    """Draw how frequent the classes are, which stand together, and how many a patch carries."""
+    """Draw how frequent the classes are, which occur together, and how many each patch has."""
     counts, sizes = np.count_nonzero(multi_hot, axis=0), np.count_nonzero(multi_hot, axis=1)
     order = np.argsort(-counts, kind="stable")[:_MAX_DRAWN]
     shown = sorted(order.tolist())
@@ -113,9 +114,10 @@ def _draw_labels(folder: Path, multi_hot: np.ndarray, classes: Sequence[str]) ->
     )
     draw_matrix(
         folder / "cooccurrence.png",
-        "Share of the row's patches that also carry the column's class",
+        "Share of the row's patches that also have the column's class",
         [classes[number] for number in shown],
         compute_cooccurrence(multi_hot[:, shown]),
+        ("patches with this class", "also carry this class"),
     )
     title = f"Classes of a patch: {sizes.mean():.1f} on average, {sizes.max()} at most"
     draw_histogram(folder / "labels_per_patch.png", title, sizes, "classes", "patches")

@@ -1,9 +1,10 @@
-"""Labels of new patches: a folder or file in, a table out; what `landscribe predict` does.
+"""Labels of new patches, from a folder or file to a table: the implementation of `landscribe predict`.
 
-The served model says which bands it takes, by name; they are read as the archive readers read them, in native size
-and dtype, and the model does the rest.
+The served model names its bands; they are read as by the archive readers, in native size and dtype, and the model
+does the rest.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,68 +16,119 @@ import pandas as pd
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1, read_twin_names
 from landscribe.archive.bigearthnet_v2 import read_twin_paths
 from landscribe.archive.image import PLANET_BAND_ORDER, inspect_image, read_image, resample
-from landscribe.archive.tagged_images import list_images
-from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band
+from landscribe.archive.image_files import cut_suffix, find_images, make_patch_ids
+from landscribe.archive.wrong_folder import check_unpacked, find_below, find_folders, holds, suggest_folder, tell_kind
+from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band, check_order, hint_at_reflectance
 from landscribe.core.errors import ArchiveError, LandscribeError, PatchError
 from landscribe.core.files import replacing
 from landscribe.core.patch import S1_SCENE, V2_GRANULE, V2_S2_NAME, is_s1_name, is_s2_name
-from landscribe.records.masks import check_signal
+from landscribe.core.quarantine import check_signal
 from landscribe.runtime.progress import make_logger, track
 
 _BATCH_SIZE_PATCHES = 64
 _WRITERS = (".csv", ".parquet")
-# Quirk of a TIFF without marks -> the order in which its bands are taken unasked.
+# Quirk of a TIFF without colour interpretation -> the default order of its bands.
 _ASSUMED_ORDERS = {"band-order-from-params": PLANET_BAND_ORDER, "rgb-order-assumed": ("R", "G", "B")}
 
 Patch = tuple[str, dict[str, np.ndarray]]
-# patch_id -> folder or file, and what reads one.
+# patch_id -> folder or file, and the function that reads one.
 Opened = tuple[Mapping[str, Path], Callable[[Path], dict[str, np.ndarray]]]
 
 
 def check_out_path(path: Path) -> None:
-    """Raise `LandscribeError` unless the file's suffix is one that can be written."""
+    """Raise `LandscribeError` unless the file's suffix is one that can be written, and its folder can be written to."""
     if path.suffix not in _WRITERS:
         raise LandscribeError(f"--out {path}: expected a file that ends in .csv or .parquet.")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        what = f"{path} is a folder" if path.is_dir() else f"{folder} is not one"
+        raise LandscribeError(f"--out {path}: expected a file in a folder that can be written to; {what}.")
+
+
+def check_inputs(path: Path, s1_root: Path | None, band_order: Sequence[str] | None) -> None:
+    """Check what `predict_path` takes as far as no model is needed: no file is opened.
+
+    Raises:
+        ArchiveError: a path is absent, or nothing that looks like an image or a patch is there.
+        ParamsError: a name of `band_order` is unknown or occurs twice.
+    """
+    if band_order is not None:
+        check_order(band_order, "--band-order")
+    if s1_root is not None and not s1_root.is_dir():
+        raise ArchiveError(f"--s1-root {s1_root}: expected a folder of Sentinel-1 patches; there is none.")
+    if not path.exists():
+        raise ArchiveError(f"{path} does not exist; expected a patch folder, an image or a folder of them.")
+    check_unpacked(path, "the path", _is_part)
+    if path.is_dir():
+        try:
+            _list_folders(path)
+        except ArchiveError:
+            if _find_patches(path) or not _has_images(path):
+                raise
 
 
 def predict_path(
-    path: Path, served: Any, s1_root: Path | None, band_order: Sequence[str] | None = None
+    path: Path, served: Any, s1_root: Path | None, band_order: Sequence[str] | None = None, offset: int = 0
 ) -> pd.DataFrame:
-    """Return patch_id, one float column a class and `labels` (lists of class names), one row a patch.
+    """Return patch_id, one float column per class and `labels` (lists of class names), one row per patch.
 
-    Unreadable patches are told on stderr and left out.
+    Patches that conversion would leave out are reported on stderr and left out, with the same reason. The last column
+    is `warning`: empty, or how the patch is out of the range of the train split; a version that was registered before
+    there were warnings has none.
 
     Args:
         path: a patch folder, a folder of them or (v2) a folder of tile or scene folders; an image or a folder of
-            images. A model that takes VV or VH alone, or can do without all else, also takes folders of Sentinel-1
+            images. A model of only VV or VH, or that does not need other bands, also accepts folders of Sentinel-1
             patches.
         served: the loaded MLflow model.
-        s1_root: folder of the Sentinel-1 twins of Sentinel-2 patches, for a model that takes VV or VH; those of v2
-            with metadata.parquet beside it. A model that can do without them does where this is None.
+        s1_root: folder of the Sentinel-1 twins of Sentinel-2 patches, for a model with VV or VH; that of v2 has
+            metadata.parquet next to it. If it is None, a model for which they are optional predicts without them.
         band_order: bands, by name, of a raster that has as many and does not name them itself; None: Planet's order,
-            and a warning where it was needed.
+            with a warning if it was used.
+        offset: added to the digital numbers of the optical bands as they are read; see `_choose_shifted`.
 
     Raises:
         ArchiveError: nothing readable is there.
+        LandscribeError: the model takes no digital numbers that an offset could be added to.
     """
     inputs, optional = _read_inputs(served)
+    shifted = _choose_shifted(inputs, offset)
     names = list(inputs)
     facts = served.metadata.metadata or {}  # None in versions that were registered before it was written
     if facts.get("resamples", set(inputs) <= set(IMAGE_BANDS)):
-        paths, read = _open_images(path, inputs, facts, band_order)
+        paths, read = _open_images(path, inputs, band_order)
     else:
-        folders = _list_folders(path)
+        folders, num_others = _list_folders(path)
+        if num_others:
+            make_logger("predict").info("%d entries of %s are no patches and are left out", num_others, path)
         names = _choose_bands(names, optional, folders, s1_root)
         paths, read = _open_patches(path, folders, [BANDS[name] for name in names], s1_root)
     tables = []
-    for batch in _iter_batches(track(_read_all(paths, read), total=len(paths), what="predicting")):
+    patches = _read_all(paths, lambda path: _fill_nodata(_shift(read(path), shifted, offset), facts))
+    for batch in _iter_batches(track(patches, total=len(paths), what="predicting")):
         values = {name: np.stack([bands[name] for _, bands in batch]) for name in names}
         table = served.predict(values)
         table.insert(0, "patch_id", [patch_id for patch_id, _ in batch])
         tables.append(table)
     if not tables:
         raise ArchiveError(f"{path}: none of the {len(paths)} patches could be read.")
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    _tell_warnings(table)
+    return table
+
+
+def _tell_warnings(table: pd.DataFrame) -> None:
+    """Say how many patches are out of the range of the model's train split, with the first as an example."""
+    if "warning" not in table:  # of a version that was registered before there were warnings
+        return
+    warned = table[table["warning"] != ""]
+    if len(warned):
+        make_logger("predict").warning(
+            "warning: %d of %d patches are out of the range of the train split: column `warning`; e.g. %s: %s",
+            len(warned),
+            len(table),
+            *warned.iloc[0][["patch_id", "warning"]],
+        )
 
 
 def write_predictions(table: pd.DataFrame, path: Path) -> None:
@@ -89,9 +141,47 @@ def write_predictions(table: pd.DataFrame, path: Path) -> None:
             table.to_parquet(beside, index=False)
 
 
+def _choose_shifted(inputs: Mapping[str, np.dtype[Any]], offset: int) -> list[str]:
+    """Return the optical bands, to which the offset is added; none if it is 0.
+
+    Raises:
+        LandscribeError: there is none, or one is no integer of 16 bits.
+    """
+    if not offset:
+        return []
+    optical = [name for name in inputs if name not in S1_BANDS]
+    unfit = [
+        f"{name} ({inputs[name]})" for name in optical if inputs[name].kind not in "iu" or inputs[name].itemsize < 2
+    ]
+    if unfit or not optical:
+        received = ", ".join(unfit or inputs)
+        raise LandscribeError(
+            f"--offset {offset}: expected a model of digital numbers of 16 bits; this one takes {received}. Leave"
+            " --offset out."
+        )
+    make_logger("predict").info("%+d is added to the digital numbers of %s", offset, ", ".join(optical))
+    return optical
+
+
+def _shift(bands: dict[str, np.ndarray], names: Iterable[str], offset: int) -> dict[str, np.ndarray]:
+    """Return the bands with the offset added to those named, within the range of their dtype; the patch has a signal.
+
+    Raises:
+        PatchError: every pixel is 0, before or after.
+    """
+    check_signal(bands)
+    shifted = dict(bands)
+    for name in set(names) & set(bands):
+        limits = np.iinfo(bands[name].dtype)
+        values = np.clip(bands[name].astype(np.int64) + offset, limits.min, limits.max)
+        shifted[name] = values.astype(bands[name].dtype)
+    check_signal(shifted)
+    return shifted
+
+
 def _read_inputs(served: Any) -> tuple[dict[str, np.dtype[Any]], Mapping[str, Iterable[str]]]:
-    """Return band -> dtype, and sensor -> its bands for a model that can do without one of them."""
-    facts = served.metadata.metadata or {}  # None in versions that were registered before it was written
+    """Return band -> dtype, and sensor -> its bands for a model in which a sensor may be missing."""
+    facts = served.metadata.metadata or {}  # None in versions that were registered before this key existed
     schema = served.metadata.get_input_schema()
     if schema is None:  # left open where a sensor may be missing
         inputs = {name: np.dtype(band["dtype"]) for name, band in facts["bands"].items()}
@@ -103,22 +193,17 @@ def _read_inputs(served: Any) -> tuple[dict[str, np.dtype[Any]], Mapping[str, It
 def _choose_bands(
     names: Sequence[str], optional: Mapping[str, Iterable[str]], folders: Iterable[str], s1_root: Path | None
 ) -> list[str]:
-    """Return the bands to read: without those of a sensor that is not there, where the model can do without."""
+    """Return the bands to read: without those of an absent sensor, if the model allows it."""
     absent = "S2" if all(is_s1_name(folder) for folder in folders) else "S1" if s1_root is None else ""
     left_out = set(optional.get(absent, ()))
     if left_out:
         words = (absent, ", ".join(sorted(left_out)))
-        make_logger("predict").warning("warning: without the bands of %s (%s): the train mean stands for them", *words)
+        make_logger("predict").warning("warning: without the bands of %s (%s): the train mean replaces them", *words)
     return [name for name in names if name not in left_out]
 
 
-def _open_images(
-    path: Path, dtypes: Mapping[str, np.dtype[Any]], facts: Mapping[str, Any], band_order: Sequence[str] | None
-) -> Opened:
-    files: dict[str, Path] = {}
-    for file in [path] if path.is_file() else list_images(path)[0]:
-        if (other := files.setdefault(file.stem, file)) != file:
-            raise ArchiveError(f"{path}: {other.name} and {file.name} share one name; keep one.")
+def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Sequence[str] | None) -> Opened:
+    files = _find_images(path, dtypes)
     order = band_order or PLANET_BAND_ORDER
     unsaid = {quirk for quirk in _ASSUMED_ORDERS if not band_order or quirk != "band-order-from-params"}
 
@@ -126,8 +211,8 @@ def _open_images(
         values = read_image(file, list(dtypes), order)
         for name, dtype in dtypes.items():
             if values[name].dtype != dtype:
-                raise PatchError(f"{file.name}: expected {dtype} values; received {values[name].dtype}")
-        values = _fill_nodata(values, facts)
+                hint = hint_at_reflectance(dtype, values[name].dtype)
+                raise PatchError(f"{file.name}: expected {dtype} values; received {values[name].dtype}{hint}")
         for quirk in unsaid.intersection(inspect_image(file, order, dtypes).quirks):
             unsaid.remove(quirk)
             make_logger("predict").warning(
@@ -153,6 +238,37 @@ def _fill_nodata(values: dict[str, np.ndarray], facts: Mapping[str, Any]) -> dic
     resampled = {name: resample(band, facts["bands"][name]["size_px"]) for name, band in values.items()}
     check_signal(resampled, limit)
     return {name: np.ma.filled(band, band.dtype.type(facts["bands"][name]["fill"])) for name, band in resampled.items()}
+
+
+def _find_images(path: Path, names: Iterable[str]) -> dict[str, Path]:
+    """Return patch_id -> file: `path` itself, or every image below it, under the names that an archive gives them."""
+    if path.is_file():
+        return {path.stem: path}
+    if found := _find_patches(path):
+        raise ArchiveError(
+            f"{found[0]} holds patches of BigEarthNet; this model takes {', '.join(names)} of images: name a folder of"
+            " images, or a model of Sentinel bands with --model."
+        )
+    by_key: dict[str, str] = {}
+    for image in find_images(path)[0]:
+        if (other := by_key.setdefault(cut_suffix(image), image)) != image:
+            raise ArchiveError(f"{path}: {other} and {image} share one name; keep one.")
+    return {patch_id: path / by_key[key] for key, patch_id in make_patch_ids(by_key).items()}
+
+
+def _find_patches(path: Path) -> list[Path]:
+    """Return the folders that hold patches of BigEarthNet, `path` and those below it, or its parent where it is one."""
+    path = path.resolve()
+    if _is_part(path.name):
+        return [path.parent]
+    return [path] if holds(path, _is_part) else find_below(path, _is_part)
+
+
+def _has_images(path: Path) -> bool:
+    try:
+        return bool(find_images(path))
+    except ArchiveError:
+        return False
 
 
 def _open_patches(path: Path, found: Mapping[str, Path], bands: Sequence[Band], s1_root: Path | None) -> Opened:
@@ -187,17 +303,18 @@ def _read_twins(names: Iterable[str], s1_root: Path | None) -> Mapping[str, str]
         raise ArchiveError(f"--s1-root {s1_root}: expected {wanted}.") from error
 
 
-def _list_folders(path: Path) -> dict[str, Path]:
-    """Return name -> patch folder: `path` itself when it holds files of bands, else those in it or one folder deeper.
+def _list_folders(path: Path) -> tuple[dict[str, Path], int]:
+    """Return name -> patch folder, and how many other things lie there.
 
-    Of tile or scene folders (v2) the inner ones count. Where some names are known as those of patches, others are
-    passed over; where none is, every folder that holds files of bands is a patch.
+    The patch is `path` itself when it holds files of bands; else the patches lie in it or one folder deeper. Of tile or
+    scene folders (v2) the inner ones count. Where some names are known as those of patches, the others are left out;
+    where none is, every folder that holds files of bands is a patch.
     """
     path = path.resolve()
     if not path.is_dir():
         raise ArchiveError(f"{path} is no folder; expected a patch folder or a folder of patch folders.")
     if _holds_bands(path):
-        return {path.name: path}
+        return {path.name: path}, 0
     outer = list(path.iterdir())
     is_nest = re.compile(f"{V2_GRANULE}|{S1_SCENE}").fullmatch
     inner = [item for folder in outer if is_nest(folder.name) and folder.is_dir() for item in folder.iterdir()]
@@ -205,12 +322,28 @@ def _list_folders(path: Path) -> dict[str, Path]:
     folders = [item for item in found if _is_patch_name(item.name) and item.is_dir()]
     folders = folders or [item for item in found if item.is_dir() and _holds_bands(item)]
     if not folders:
-        raise ArchiveError(f"{path}: expected <patch>/<patch>_<band>.tif or {path.name}_<band>.tif; found neither.")
-    if len(folders) < len(found):
-        make_logger("predict").info(
-            "passed over, as no patches: %d of %d things", len(found) - len(folders), len(found)
+        raise ArchiveError(
+            f"{path}: expected images, <patch>/<patch>_<band>.tif or {path.name}_<band>.tif; found none of them."
+            f"{_suggest_path(path)}"
         )
-    return {folder.name: folder for folder in folders}
+    return {folder.name: folder for folder in folders}, len(found) - len(folders)
+
+
+def _suggest_path(path: Path) -> str:
+    """Return a sentence that names the folder of patches meant, and that of their twins; an empty one without any."""
+    found = find_folders(path, _is_part)
+    folder = {kind: next((one for one in found if tell_kind(one) == kind), None) for kind in ("S2", "S1")}
+    s2, s1 = folder["S2"], folder["S1"]
+    if s2 and s1:
+        return f" Name {s2}, and with --s1-root {s1} where the model takes Sentinel-1."
+    if s2 or s1:
+        return f" Name {s2 or s1}."
+    return suggest_folder(path, "the path", _is_part, "S2")
+
+
+def _is_part(name: str) -> bool:
+    """Return whether a folder of this name is a patch, or holds those of one tile or scene."""
+    return _is_patch_name(name) or re.fullmatch(f"{V2_GRANULE}|{S1_SCENE}", name) is not None
 
 
 def _is_patch_name(name: str) -> bool:

@@ -24,7 +24,7 @@ def find_smallest_side(name: str) -> int:
 
 
 def find_value_range(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return (scale, offset), float64 [colour], red first, that turn standardised colours into what the weights saw.
+    """Return (scale, offset), float64 [colour], red first, from standardised colours to the input of the weights.
 
     That is what `keras.applications.<family>.preprocess_input`, or the layers built in, make of pixels of 0 to 255.
     """
@@ -52,14 +52,14 @@ def build_application(name: str, input_shape: tuple[int, int, int], weights: str
         weights: "imagenet" or the path of a Keras weights file, both of three channels; None for random ones.
 
     Raises:
-        TrainingError: the weights cannot be had, or are those of another network.
+        TrainingError: the weights are not available, or are those of another network.
     """
     options = {"include_preprocessing": False} if name.startswith(_WITH_SWITCH) else {}
     constructor = getattr(keras.applications, name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # "usually expects 1 or 3 input channels": meant
-            # No name of our own: EfficientNetV2 looks its blocks up by it.
+            # Without a name: EfficientNetV2 finds its blocks by its own name.
             network = constructor(include_top=False, weights=weights, input_shape=input_shape, **options)
     except Exception as error:
         if sentence := _explain(error, name, weights):
@@ -72,7 +72,7 @@ def build_application(name: str, input_shape: tuple[int, int, int], weights: str
 
 
 def _explain(error: Exception, name: str, weights: str | None) -> str:
-    """Return the sentence for what a constructor raised; an empty one where it is no fault of the user's."""
+    """Return the message for an error of a constructor; an empty one if the user did not cause it."""
     if "URL fetch failure" in str(error):
         return (
             f"train.weights: the ImageNet weights of {name} are not in the Keras cache and cannot be fetched offline."
@@ -82,6 +82,6 @@ def _explain(error: Exception, name: str, weights: str | None) -> str:
         return ""
     reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
     return (
-        f"train.weights: expected {weights} to hold the weights of {name} without its head, for three channels, as"
+        f"train.weights: expected {weights} to contain the weights of {name} without its head, for three channels, as"
         f" keras.applications writes them; {reason}"
     )

@@ -36,7 +36,7 @@ def write_model(model: Any, card: ModelCard, path: Path) -> None:
 
 
 def _number_objects(config: bytes) -> bytes:
-    """Return the config with shared objects numbered as they come; Keras names them by their address in memory."""
+    """Return the config with shared objects numbered in order; Keras names them by their address in memory."""
     numbers: dict[bytes, bytes] = {}
 
     def rename(found: re.Match[bytes]) -> bytes:

@@ -8,7 +8,7 @@ from landscribe.models.residual import build_small_resnet
 from landscribe.pipeline.backend import keras
 
 Range = tuple[float, float]
-"""(scale, offset) that turn a standardised band into the values that pretrained weights saw."""
+"""(scale, offset) that convert a standardised band to the values that pretrained weights were trained on."""
 
 RANGE_LAYER = "imagenet_range"
 # keras.applications sets 0.99 or 0.999: after a few hundred steps the moving statistics are still those of the
@@ -19,7 +19,7 @@ _BATCH_NORM_MOMENTUM = 0.9
 def build_backbone(name: str, features: Any, ranges: Sequence[Range] | None = None) -> Any:
     """Return the last feature map, [batch, row, column, channel]; the weights are random.
 
-    Patches smaller than the network takes are enlarged, bilinearly.
+    Patches smaller than the minimum of the network are enlarged bilinearly.
 
     Args:
         name: one of `models.config.BACKBONES`.

@@ -1,4 +1,4 @@
-"""The card inside `model.keras`: which bands it takes and which classes it gives, by name and in order."""
+"""The card inside `model.keras`: the bands of its inputs and the classes of its outputs, by name and in order."""
 
 import io
 import json
@@ -16,7 +16,7 @@ CARD_NAME = "landscribe.json"
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What a model takes and gives.
+    """Inputs and outputs of a model.
 
     Attributes:
         bands: name -> {"size_px", "dtype"}, in the order of the inputs; of a model of images also "fill", what stands
@@ -43,7 +43,7 @@ def read_card(path: Path) -> ModelCard:
     """Return the card of a model file.
 
     Raises:
-        RecordsError: the file is absent or carries no card.
+        RecordsError: the file is absent or has no card.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -54,10 +54,10 @@ def read_card(path: Path) -> ModelCard:
 
 
 def count_weights(path: Path) -> int:
-    """Return how many numbers a model file holds, the statistics of its normalisation included, without TensorFlow.
+    """Return the number of weights in a model file, the statistics of its normalisation included, without TensorFlow.
 
     Raises:
-        RecordsError: the file is absent or holds no weights.
+        RecordsError: the file is absent or has no weights.
     """
     sizes: list[int] = []
 

@@ -13,7 +13,7 @@ HEAD = "logits"
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSpec:
-    """What a classifier is made of.
+    """The specification of a classifier.
 
     Attributes:
         bands: inputs in order.
@@ -45,7 +45,7 @@ def build_classifier(spec: ClassifierSpec) -> Any:
 
 
 def freeze_backbone(model: Any, frozen: bool) -> None:
-    """Let the head alone learn, or everything; frozen batch normalisation uses and keeps its statistics."""
+    """Make only the head trainable, or everything; frozen batch normalisation uses and keeps its statistics."""
     for layer in model.layers:
         if layer.name != HEAD:
             layer.trainable = not frozen

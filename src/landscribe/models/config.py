@@ -62,7 +62,7 @@ def find_kind(weights: str) -> WeightsKind:
     """Return what a value of `train.weights` names: ImageNet's weights, a file of either kind or a registered model.
 
     Raises:
-        ValueError: nothing of the kind.
+        ValueError: it is none of these.
     """
     if weights == "imagenet":
         return "imagenet"

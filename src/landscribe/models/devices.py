@@ -1,4 +1,4 @@
-"""Where training runs and how exactly: chosen once, said aloud, never silently another."""
+"""The device and the precision of a training: chosen once and reported, never changed silently."""
 
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ def choose_device(wanted: Device) -> str:
     """Prepare the devices and return their name, e.g. "CPU", "GPU: NVIDIA H200" or "2 x GPU: NVIDIA H200".
 
     Raises:
-        TrainingError: a GPU was asked for and TensorFlow sees none.
+        TrainingError: a GPU was requested and TensorFlow sees none.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if wanted == "gpu" and not gpus:
@@ -31,10 +31,10 @@ def choose_device(wanted: Device) -> str:
 
 
 def make_strategy(batch_size_patches: int) -> Any:
-    """Return how to train on the chosen devices: a replica a device, of which each takes its share of a batch.
+    """Return the strategy for the chosen devices: one replica per device, each with its share of a batch.
 
     Raises:
-        TrainingError: the global batch cannot be shared out evenly.
+        TrainingError: the global batch cannot be divided evenly.
     """
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(devices) == 1:
@@ -50,7 +50,7 @@ def make_strategy(batch_size_patches: int) -> Any:
 def choose_precision(wanted: Literal["auto", "on", "off"]) -> str:
     """Return the Keras dtype policy for the chosen devices: "float32", "mixed_bfloat16" or "mixed_float16".
 
-    A CPU computes slower in 16 bits (MobileNetV2: 511 ms a step for 330 ms); "on" does it all the same.
+    A CPU computes slower in 16 bits (MobileNetV2: 511 ms per step instead of 330 ms); "on" uses them nevertheless.
     """
     gpus = tf.config.get_visible_devices("GPU")
     if wanted == "off" or (wanted == "auto" and not gpus):

@@ -23,14 +23,14 @@ class BandInput:
 
 
 def build_inputs(bands: Sequence[BandInput]) -> dict[str, Any]:
-    """Return one symbolic input a band, [batch, row, column], named as the band."""
+    """Return one symbolic input per band, [batch, row, column], named as the band."""
     return {band.name: keras.Input((band.size_px, band.size_px), name=band.name, dtype=band.dtype) for band in bands}
 
 
 def build_features(inputs: dict[str, Any], bands: Sequence[BandInput]) -> Any:
     """Return float32 [batch, row, column, band], standardised, on the grid of the finest band, in the order given."""
     size_px = max(band.size_px for band in bands)
-    # Runs of one size, so that the order holds by itself: to reorder channels takes as long as all else here.
+    # Neighbours of one size together, so that the order is kept: reordering channels takes as long as all else here.
     runs = [list(run) for _, run in itertools.groupby(bands, key=lambda band: band.size_px)]
     stacked = [_build_run(inputs, run, size_px) for run in runs]
     return stacked[0] if len(stacked) == 1 else keras.layers.Concatenate(name="stack_bands", dtype="float32")(stacked)

@@ -19,7 +19,7 @@ from landscribe.models.views import find_network
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pretrained:
-    """What a classifier starts from, made for its bands and classes.
+    """The initial weights of a classifier, made for its bands and classes.
 
     Attributes:
         ranges: of each band, as the weights saw it.
@@ -37,7 +37,7 @@ class Pretrained:
 
     @property
     def tags(self) -> dict[str, str]:
-        """What a run says of them beside `train.weights`: a file is replaced, an alias moves."""
+        """Tags of a run that identify them: `train.weights` may name a file that is replaced or an alias that moves."""
         return {"weights_digest": self.digest} if self.digest else {}
 
     def give_to(self, model: Any) -> None:
@@ -105,7 +105,7 @@ def read_classifier(path: Path, bands: Sequence[str], classes: Sequence[str]) ->
         classes: names, in order; where they are not the model's, in whatever order, the head stays random.
 
     Raises:
-        TrainingError: the file holds no such model.
+        TrainingError: the file does not contain such a model.
     """
     card = read_card(path)
     model = _load(path)

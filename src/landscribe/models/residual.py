@@ -1,6 +1,6 @@
 """A residual network small enough to learn from scratch on two CPU cores.
 
-1.2 million weights; no pooling and no head, so that the same head serves every backbone. Only built-in Keras layers:
+1.2 million weights; no pooling and no head, so that every backbone has the same head. Only built-in Keras layers:
 a saved `.keras` file reloads without this package.
 
 The blocks are those of He et al., "Deep Residual Learning for Image Recognition", arXiv:1512.03385, with the pooled

@@ -1,4 +1,4 @@
-"""The one door for scoring: a whole split by any model, a Keras classifier or a served version."""
+"""Scoring of a whole split, by a Keras classifier or a served version: the only code that does it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,7 +25,7 @@ def predict_scores(
     Args:
         predict: as `make_predict` makes it of a Keras model.
         batches: dataset of (patch_id, bands, multi_hot), as `pipeline.dataset.make_eval_dataset`.
-        num_patches: that the batches hold, for the progress shown.
+        num_patches: in all batches, for the progress bar.
         what: the verb shown.
     """
     patch_ids: list[str] = []

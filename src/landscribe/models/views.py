@@ -1,9 +1,9 @@
-"""Test-time augmentation: the logits of a patch are the mean over several looks at it.
+"""Test-time augmentation: the logits of a patch are the mean over several views of it.
 
-The ground has no preferred heading, so a flipped or turned patch has the same labels, and the mean of eight looks errs
-less than one. A network that learned from windows of the patches looks at five of them, the corners and the middle
-(Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", 2012, section 4.1, average ten
-looks of both kinds). Built from Keras' own operations: the saved model carries it to wherever it is loaded.
+The ground has no preferred direction, so a flipped or rotated patch has the same labels, and the mean of eight views
+has a smaller error than one view. A network that was trained on windows of the patches scores five of them, the corners
+and the middle (Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", 2012, section 4.1,
+average ten views of both kinds). Built from Keras' own operations, so that it is part of the saved model.
 """
 
 import itertools
@@ -14,7 +14,7 @@ from landscribe.pipeline.backend import keras
 
 
 def average_views(model: Any, sides: Mapping[str, int]) -> Any:
-    """Return a model that looks eight times at each patch, or at each of five windows of it.
+    """Return a model that averages eight views of each patch, or of each of five windows of it.
 
     Args:
         model: Keras model {band: [batch, row, column]} -> logits [batch, class]; its weights are shared.
@@ -23,8 +23,8 @@ def average_views(model: Any, sides: Mapping[str, int]) -> Any:
     """
     inputs = {name: keras.Input((sides[name],) * 2, name=name, dtype=band.dtype) for name, band in model.input.items()}
     windows, num_windows = _stack_windows(inputs, {name: band.shape[1] for name, band in model.input.items()})
-    looks = [model(_turn(windows, *turns)) for turns in itertools.product((False, True), repeat=3)]
-    logits = keras.layers.Average(name="mean_of_symmetries")(looks)
+    views = [model(_turn(windows, *turns)) for turns in itertools.product((False, True), repeat=3)]
+    logits = keras.layers.Average(name="mean_of_symmetries")(views)
     if num_windows > 1:
         by_window = keras.ops.reshape(logits, (num_windows, -1, logits.shape[-1]))
         logits = keras.ops.mean(by_window, axis=0)
@@ -32,12 +32,12 @@ def average_views(model: Any, sides: Mapping[str, int]) -> Any:
 
 
 def find_network(model: Any) -> Any:
-    """Return the network that a model of `average_views` looks with; any other model is returned as it is."""
+    """Return the network inside a model of `average_views`; any other model is returned as it is."""
     return next((layer for layer in model.layers if isinstance(layer, keras.Model) and layer.name == model.name), model)
 
 
 def _stack_windows(patches: dict[str, Any], window_sides: Mapping[str, int]) -> tuple[dict[str, Any], int]:
-    """Return all first windows of a batch, then all second ones and so on, and how many a patch has."""
+    """Return all first windows of a batch, then all second ones and so on, and the number of windows per patch."""
     if all(band.shape[1] == window_sides[name] for name, band in patches.items()):
         return patches, 1
     coarsest_px = min(band.shape[1] for band in patches.values())

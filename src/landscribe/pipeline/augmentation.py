@@ -1,15 +1,15 @@
 """Augmentation of whole training batches, on the stored digital numbers at their native size.
 
-A patch may hold bands of several sizes (120, 60 and 20 pixels a side for Sentinel-2) that show the same ground. One
-geometric draw per patch is therefore applied alike at every size: a flip and a quarter turn are the same at any
-resolution, and a shift is drawn in whole pixels of the coarsest band, so all bands stay aligned without resampling.
+A patch can have bands of several sizes (sides of 120, 60 and 20 pixels for Sentinel-2) that show the same ground. One
+geometric draw per patch is therefore applied in the same way at every size: a flip and a quarter turn are the same at
+any resolution, and a shift is in whole pixels of the coarsest band, so all bands stay aligned without resampling.
 
 Nothing is mapped patch by patch. A draw becomes one vector of row indices and one of column indices per patch (flip:
-reversed, shift: offset, border: reflected) that serves every band of one size.
+reversed, shift: offset, border: reflected), which are used for all bands of one size.
 
-Every draw is stateless: the same seed gives the same batch, whatever ran before and in whatever order the input
-pipeline runs its workers. It is made for the whole batch, of which a replica takes its share: the patch at one place
-of a batch changes alike for any number of replicas.
+All random numbers are stateless: the same seed gives the same batch, independent of earlier calls and of the order in
+which the input pipeline runs its workers. They are drawn for the whole batch, and a replica uses its share: the patch
+at one position of a batch is augmented in the same way for any number of replicas.
 """
 
 from typing import NamedTuple
@@ -37,20 +37,22 @@ def augment_batch(
             is square and its side is a multiple of the side of the coarsest band.
         multi_hot: float32 [batch, class], 0 or 1.
         seed: int32 or int64 [2]; the same seed gives the same batch.
-        config: what may happen.
-        replica: whose share of the batch this is; the shares are of one size and, where patches are mixed, even.
+        config: options of the augmentation.
+        replica: the share of the batch; all shares have the same size, which is even if patches are mixed.
 
     Returns:
         The bands, same names and dtypes (mixed integers are rounded), [batch, row, column] with sides of
-        `config.size_fraction`, and multi_hot float32 [batch, class], between 0 and 1 where patches were mixed.
+        `config.size_fraction`, and multi_hot float32 [batch, class], between 0 and 1 if patches were mixed.
 
     Raises:
-        ValueError: a band is not square, its size is unknown, or it is no multiple of the coarsest band.
+        ValueError: a band is not square, its size is unknown, or it is not a multiple of the coarsest band.
     """
     sides = {name: _side_px(name, band) for name, band in bands.items()}
     drawn_sides = config.scale_sides(sides)
     # One dtype, because the same numbers as int32 and as int64 give different draws.
-    seeds = tf.unstack(tf.random.split(tf.cast(seed, tf.int64), 4))  # always four, so one option leaves the others
+    seeds = tf.unstack(
+        tf.random.split(tf.cast(seed, tf.int64), 4)
+    )  # always four, so that one option does not change the others
     share, coarsest_px = Share(tf.shape(multi_hot)[0], replica), _coarsest_px(sides)
     geometry = _draw_geometry(share, seeds[0], coarsest_px, config)
     weight = _draw_mixup_weight(share, seeds[1], config.mixup_alpha) if config.mixup_alpha else None
@@ -73,7 +75,7 @@ class _Geometry(NamedTuple):
         flip: bool [2, batch], rows and columns counted from the far end.
         transpose: bool [batch], rows and columns exchanged; with both flips this makes the 8 symmetries.
         shift: int32 [2, batch], offset along rows and columns in pixels of the coarsest band.
-        is_shifted: whether any offset can be other than 0.
+        is_shifted: whether an offset can differ from 0.
         coarsest_px: side of the coarsest band.
     """
 
@@ -100,7 +102,7 @@ def _coarsest_px(sides: dict[str, int]) -> int:
 
 
 def _draw_geometry(share: Share, seed: tf.Tensor, coarsest_px: int, config: AugmentationConfig) -> _Geometry | None:
-    """Return the draw, or None where nothing may move. Both seeds are always split, so one option leaves the other."""
+    """Return the draw, or None if nothing moves. Both seeds are always split, so no option changes another's draw."""
     reach = int(config.shift_fraction * coarsest_px + 1e-6)  # 0.29 * 100 is 28.999... in binary
     if not (config.dihedral or reach):
         return None
@@ -131,8 +133,8 @@ def _move_pixels(band: tf.Tensor, side: int, geometry: _Geometry) -> tf.Tensor:
     """Return [batch, row, column] with every patch moved as drawn.
 
     Columns are gathered as rows of the transposed patch, because a gather then copies whole rows of memory: a gather of
-    single pixels took three times as long. A transposition takes longer than everything else, so that without a shift
-    columns are reversed instead.
+    single pixels took three times as long. The transposition takes longer than everything else, so that without a shift
+    the columns are reversed instead.
     """
     rows, columns = tf.unstack(_source_positions(side, geometry))
     upright = tf.gather(band, rows, axis=1, batch_dims=1)
@@ -146,15 +148,15 @@ def _move_pixels(band: tf.Tensor, side: int, geometry: _Geometry) -> tf.Tensor:
 
 
 def _choose(condition: tf.Tensor, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    """Return each patch of `one` where bool [batch] holds, else of `other`; `tf.where` takes four times as long."""
+    """Return each patch of `one` where bool [batch] is true, else of `other`; `tf.where` takes four times as long."""
     return tf.raw_ops.Select(condition=condition, x=one, y=other)
 
 
 def _draw_mixup_weight(share: Share, seed: tf.Tensor, alpha: float) -> tf.Tensor:
     """Return float32 [batch] in [0.5, 1], from Beta(alpha, alpha) as a ratio of two gamma draws.
 
-    The larger of weight and 1 - weight is taken, so that a patch always dominates its own mixture; and where both
-    gamma draws underflow to 0, as a small alpha can make them, the patch stays as it is.
+    The larger of weight and 1 - weight is taken, so that a patch always dominates its own mixture. If both gamma draws
+    underflow to 0, which a small alpha can cause, the patch stays as it is.
     """
     gamma = tf.random.stateless_gamma([2, share.num_in_batch], seed, alpha, dtype=tf.float32)
     own, other = tf.unstack(share.take(gamma))

@@ -1,7 +1,7 @@
 """TensorFlow and Keras, imported without their noise: `from landscribe.pipeline.backend import keras, tf`.
 
 Their C++ layers write a dozen lines to file descriptor 2 while they load (CPU features, missing CUDA drivers) that no
-log level silences; a user who sees them looks for a mistake that is not there.
+log level silences; users would take them for an error.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ def _silent_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # later lines of the same kind; errors are exceptions all the same
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # later lines of the same kind; errors are still exceptions
 
-# Convolutions by oneDNN on every CPU; of itself TensorFlow takes it only on those with 512-bit vectors. On another, a
+# Convolutions by oneDNN on every CPU; TensorFlow's default uses it only on CPUs with 512-bit vectors. On another CPU a
 # training step of the small network took 0.36 s of CPU time instead of 0.55, of MobileNetV2 1.05 instead of 1.39.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
@@ -34,6 +34,6 @@ with _silent_stderr():
     import keras
     import tensorflow as tf
 
-    tf.config.list_physical_devices()  # the first look for a GPU writes too
+    tf.config.list_physical_devices()  # the first search for a GPU writes lines too
 
 __all__ = ["keras", "tf"]

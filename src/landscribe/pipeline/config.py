@@ -1,4 +1,4 @@
-"""Options of the input pipeline, known without importing TensorFlow."""
+"""Options of the input pipeline, importable without TensorFlow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from landscribe.core.params import Section
 
 
 class AugmentationConfig(Section):
-    """What may happen to a training patch.
+    """Options of the augmentation of a training patch.
 
     Attributes:
         dihedral: draw one of the 8 flips and quarter turns of the square. The ground has no preferred heading.
         shift_fraction: largest shift along rows and along columns, as part of the side; pixels that enter at the
             border are reflected. 0: no shift.
-        zoom_fraction: largest part of the side that is cut away: a window of 1 - zoom_fraction to 1 of the side, at a
+        zoom_fraction: largest part of the side that is cropped: a window of 1 - zoom_fraction to 1 of the side, at a
             random place, is enlarged to the whole, after Szegedy et al., "Going Deeper with Convolutions",
             arXiv:1409.4842. 0: no zoom.
-        size_fraction: side of a training patch as part of the stored side. Zoom shows things larger than whole patches
-            do; windows drawn with fewer pixels show them as large again, after Touvron et al., "Fixing the train-test
-            resolution discrepancy", arXiv:1906.06423, and cost less. Rounded to whole pixels of the coarsest band. 1:
-            the stored side.
-        gain_fraction: each band of a patch is multiplied by a factor of its own, 1 - gain_fraction to 1 +
-            gain_fraction, as light and air change it; decibels change by the same factor of power. 0: none.
+        size_fraction: side of a training patch as part of the stored side. Zoom shows objects larger than in whole
+            patches; windows resized to fewer pixels show them in the original size, after Touvron et al., "Fixing the
+            train-test resolution discrepancy", arXiv:1906.06423, and cost less. Rounded to whole pixels of the coarsest
+            band. 1: the stored side.
+        gain_fraction: each band of a patch is multiplied by its own factor, 1 - gain_fraction to 1 + gain_fraction, as
+            changes of light and air would do; decibels change by the same factor of power. 0: none.
         mixup_alpha: two patches and their multi_hot are mixed with a weight drawn from Beta(alpha, alpha), after
             Zhang et al., "mixup: Beyond Empirical Risk Minimization", arXiv:1710.09412. 0: no mixup.
     """
@@ -38,7 +38,7 @@ class AugmentationConfig(Section):
     def scale_sides(self, sides: Mapping[str, int]) -> dict[str, int]:
         """Return the side of a training patch by band, in pixels.
 
-        The coarsest band's is rounded, to one pixel at least; the others have as many to each of its pixels as before.
+        That of the coarsest band is rounded, to at least one pixel; the ratios between the bands stay the same.
 
         Args:
             sides: stored side by band, multiples of the coarsest.
@@ -64,7 +64,7 @@ class PipelineConfig(Section):
 
 @dataclass(frozen=True)
 class Replica:
-    """One of several readers that share the batches of one training, each in a process of its own.
+    """One of several readers that share the batches of one training, each in a separate process.
 
     Attributes:
         index: which one, from 0.

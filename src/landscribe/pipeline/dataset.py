@@ -1,7 +1,7 @@
 """Batches from records, as `tf.data`: parsed by the batch, native resolution, native dtype.
 
-The order of a training epoch is a function of (seed, epoch), so that a resumed training sees what it would have seen,
-from any step on, and several replicas together see what one would. See docs/input_pipeline.md.
+The order of a training epoch is a function of (seed, epoch), so that a resumed training, from any step on, and several
+replicas together see the same batches as one uninterrupted reader. See docs/input_pipeline.md.
 """
 
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def make_train_dataset(
 ) -> Any:
     """Return a dataset of ({band: [batch, row, column]}, multi_hot float32 [batch, class]) over all epochs.
 
-    Shards, then records within a buffer, are shuffled anew each epoch; each epoch has `steps_per_epoch` batches.
+    Shards, then records within a buffer, are shuffled in each epoch; each epoch has `steps_per_epoch` batches.
 
     Args:
         manifest: of the records under `records_dir`.
@@ -62,7 +62,7 @@ def make_train_dataset(
         config: batch size, of all replicas together, shuffle buffer and augmentation.
         seed: of order and augmentation.
         first_step: the first batch to yield, counted from 0 over all epochs: the optimizer's iterations when a training
-            was interrupted. The rest is what an uninterrupted training would have seen.
+            was interrupted. The batches are those of an uninterrupted training.
         epochs: the number of epochs, those before `first_step` included.
         replica: which share of each batch to yield. The shares of all replicas, in the order of their index, are the
             batch of `ONLY_REPLICA`.
@@ -80,7 +80,7 @@ def make_train_dataset(
 
     def make_epoch(epoch: Any) -> Any:
         records = _shuffle_records(_list_shards(manifest, records_dir, "train"), config, seed, epoch)
-        # Shared out and skipped while still strings: what a replica does not yield is read, never parsed.
+        # Shared and skipped while still strings: the records of other replicas are read, but never parsed.
         shares = records.batch(share_size_patches).shard(replica.count, replica.index).take(steps)
         first = tf.where(epoch == first_epoch, tf.constant(num_skipped, tf.int64), 0)
         return shares.enumerate().skip(first).map(lambda step, share: (epoch * steps + step, share))
@@ -97,12 +97,12 @@ def make_train_dataset(
 
 
 def steps_per_epoch(manifest: Manifest, batch_size_patches: int) -> int:
-    """Return the full batches of an epoch, at least one: a batch of a few patches upsets batch normalisation."""
+    """Return the number of full batches per epoch, at least one: a small batch would disturb batch normalisation."""
     return max(1, manifest.num_records("train") // batch_size_patches)
 
 
 def _compute_share(manifest: Manifest, batch_size_patches: int, replica: Replica) -> int:
-    """Return the patches of one replica in each batch: whole pairs, for pairs are what mixup mixes."""
+    """Return the number of patches of one replica in each batch: whole pairs, because mixup mixes pairs."""
     count, num_records = replica.count, manifest.num_records("train")
     if not 0 <= replica.index < count:
         raise RecordsError(f"replica: expected an index from 0 to {count - 1}; received {replica.index}.")
@@ -115,8 +115,8 @@ def _compute_share(manifest: Manifest, batch_size_patches: int, replica: Replica
 
 
 def _shuffle_records(shards: Sequence[str], config: PipelineConfig, seed: int, epoch: Any) -> Any:
-    """Return the serialized records of one epoch, in an order that (seed, epoch) alone decide."""
-    # Of the graph of the epoch alone; `shuffle` would mix in whatever global seed is set.
+    """Return the serialized records of one epoch, in an order that depends only on (seed, epoch)."""
+    # The seed of this graph only; `shuffle` would otherwise combine it with the global seed.
     tf.random.set_seed(seed)
     order = tf.random.experimental.stateless_shuffle(tf.constant(shards), seed=tf.stack([seed, epoch]))
     # Read at the same time, yielded in turn: the order of a single reader.
@@ -130,7 +130,7 @@ def _shuffle_records(shards: Sequence[str], config: PipelineConfig, seed: int, e
 
 
 def _run_batches_side_by_side(batches: Any) -> Any:
-    """Return the dataset with one thread an operation: whole batches share the cores, so an operation need not.
+    """Return the dataset with one thread per operation, because whole batches run in parallel.
 
     With flips and turns 38 % more patches/s on two cores.
     """

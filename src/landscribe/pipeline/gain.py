@@ -1,4 +1,4 @@
-"""Gain: light and air make the same ground brighter or darker, in each band by a factor of its own."""
+"""Gain: each band is made brighter or darker by its own factor, as changes of light and air would do."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from landscribe.pipeline.share import Share
 
 
 class Gains(NamedTuple):
-    """One factor a band and patch, float32 [band, batch]: as it is, and in decibels."""
+    """One factor per band and patch, float32 [band, batch]: linear and in decibels."""
 
     factor: tf.Tensor
     decibels: tf.Tensor
@@ -20,7 +20,7 @@ def draw_gains(share: Share, seed: tf.Tensor, num_bands: int, gain_fraction: flo
     """Return factors between 1 - gain_fraction and 1 + gain_fraction, from the int64 [2] seed."""
     shape = [num_bands, share.num_in_batch]
     factor = tf.random.stateless_uniform(shape, seed, 1 - gain_fraction, 1 + gain_fraction)
-    # Of the whole batch: the last bit of a logarithm depends on the place in the array.
+    # For the whole batch: the last bit of a logarithm depends on the position in the array.
     decibels = 10.0 / np.log(10.0) * tf.math.log(factor)
     return Gains(share.take(factor), share.take(decibels))
 

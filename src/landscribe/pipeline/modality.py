@@ -1,8 +1,8 @@
-"""Modality dropout: some training patches lose one of their two sensors, so that a model serves with either missing.
+"""Modality dropout: some training patches lose one of their two sensors, so that a model works with either missing.
 
 After Neverova, Wolf, Taylor and Nebout, "ModDrop: adaptive multi-modal gesture recognition", arXiv:1501.00102, where
-whole modalities are dropped at random. Here a patch never loses both, and what is lost is the train mean of
-each band, which the model's standardisation turns into 0.
+whole modalities are dropped at random. Here a patch never loses both, and a dropped band is replaced by its train mean,
+which the model's standardisation maps to 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,17 +16,17 @@ from landscribe.pipeline.config import Replica
 from landscribe.pipeline.share import Share
 from landscribe.records.schema import Manifest
 
-_STREAM = 1501_00102  # sets these draws apart from those of the augmentation, which have the same seed
+_STREAM = 1501_00102  # separates these random numbers from those of the augmentation, which have the same seed
 
 Fills = dict[str, dict[str, float]]
-"""Sensor -> band -> what stands for a pixel that is missing, in the band's own unit and dtype."""
+"""Sensor -> band -> the value of a missing pixel, in the band's own unit and dtype."""
 
 
 class SensorDropout(NamedTuple):
-    """How often a sensor is lost, and what stands in its place.
+    """How often a sensor is dropped, and the values that replace it.
 
     Attributes:
-        share: of the patches, in [0, 1]; each sensor is lost by half of them.
+        share: of the patches, in [0, 1]; each sensor is dropped from half of them.
         fills: of the two sensors.
     """
 
@@ -35,7 +35,7 @@ class SensorDropout(NamedTuple):
 
 
 def make_fills(manifest: Manifest, statistics: Mapping[str, Mapping[str, Any]], bands: Sequence[str]) -> Fills:
-    """Return the train means of the bands of each sensor, rounded where digital numbers are whole."""
+    """Return the train means of the bands of each sensor, rounded for integer dtypes."""
 
     def round_mean(band: str) -> float:
         mean, dtype = float(statistics[band]["mean"]), np.dtype(manifest.group_of(band).dtype)
@@ -55,13 +55,13 @@ def drop_sensors(
         bands: by band name, [batch, row, column], digital numbers of both sensors.
         seed: int32 or int64 [2].
         dropout: how often, and the fills.
-        replica: whose share this is; the shares are of one size.
+        replica: whose share this is; all shares have the same size.
     """
     share = Share(tf.shape(next(iter(bands.values())))[0], replica)
     stream = tf.random.fold_in(tf.cast(seed, tf.int64), _STREAM)
     drawn = share.take(tf.random.stateless_uniform([1, share.num_in_batch], stream))[0]
     dropped = dict(bands)
-    # One draw decides of both sensors: the parts of [0, 1) in which one is lost do not meet.
+    # One draw decides for both sensors: they are dropped in disjoint parts of [0, 1).
     for number, sensor in enumerate(SENSORS):
         first = number * dropout.share / len(SENSORS)
         is_lost = (drawn >= first) & (drawn < first + dropout.share / len(SENSORS))

@@ -1,4 +1,4 @@
-"""The part of a batch that a replica makes: draws are made for the whole batch, and it takes its own."""
+"""The part of a batch of one replica: random numbers are drawn for the whole batch, and the replica uses its part."""
 
 from typing import NamedTuple
 
@@ -7,10 +7,10 @@ from landscribe.pipeline.config import Replica
 
 
 class Share(NamedTuple):
-    """The patches of one replica: a run of the whole batch.
+    """The patches of one replica: a consecutive part of the batch.
 
     Attributes:
-        num_patches: int32 [], of this share, as of every other.
+        num_patches: int32 [], of this share; all shares have the same number.
         replica: whose.
     """
 

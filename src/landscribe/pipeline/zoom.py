@@ -1,16 +1,16 @@
-"""Zoom: a window of each patch is drawn at another size, bilinearly, alike for bands of every size."""
+"""Zoom: a window of each patch is resized bilinearly, in the same way for bands of every size."""
 
 from typing import NamedTuple
 
 from landscribe.pipeline.backend import tf
 from landscribe.pipeline.share import Share
 
-# Of the side: a window that ends exactly at the last pixel's centre could be rounded past it, where there is nothing.
+# Of the side: a window that ends exactly at the last pixel's centre could be rounded to a place outside of the patch.
 _ROUNDING = 1e-5
 
 
 class Window(NamedTuple):
-    """One window a patch, in parts of the side.
+    """One window per patch, in parts of the side.
 
     Attributes:
         start: float32 [2, batch], first row and first column.
@@ -28,7 +28,7 @@ def draw_window(share: Share, seed: tf.Tensor, coarsest_px: int, zoom_fraction: 
         share: whose patches.
         seed: int64 [2].
         coarsest_px: side of the coarsest band.
-        zoom_fraction: largest part of the side that is cut away.
+        zoom_fraction: largest part of the side that is cropped.
     """
     cut, row, column = tf.unstack(share.take(tf.random.stateless_uniform([3, share.num_in_batch], seed)))
     cut *= zoom_fraction

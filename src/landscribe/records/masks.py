@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from landscribe.core.errors import PatchError
 from landscribe.records.schema import BandGroup
 
 
@@ -31,23 +30,3 @@ def decode_masks(packed: bytes, groups: Sequence[BandGroup]) -> dict[str, np.nda
             if mask.any():
                 masks[name] = mask
     return masks
-
-
-def check_signal(values: Mapping[str, np.ndarray], max_nodata_fraction: float) -> float:
-    """Return the share of the pixels of all bands of a patch that are nodata.
-
-    Args:
-        values: band -> [row, column]; masked arrays where a band has nodata.
-        max_nodata_fraction: share that is tolerated.
-
-    Raises:
-        PatchError: more are, or no pixel says anything.
-    """
-    masked = [band for band in values.values() if isinstance(band, np.ma.MaskedArray)]
-    num_masked = sum(np.count_nonzero(np.ma.getmaskarray(band)) for band in masked)
-    fraction = num_masked / sum(band.size for band in values.values())
-    if fraction > max_nodata_fraction:
-        raise PatchError(f"{fraction:.0%} of the pixels are nodata; at most {max_nodata_fraction:.0%} are tolerated")
-    if not any(band.any() for band in values.values()):
-        raise PatchError("every pixel is 0: nodata")
-    return fraction

@@ -1,4 +1,4 @@
-"""What a record holds, and the manifest that says so.
+"""The format of a record, and the manifest that describes it.
 
 One record is a `tf.train.Example` with the features `patch_id` (bytes), `labels` (bytes list, class names),
 `multi_hot` (int64 [class]) and one bytes feature for each band group: the bands of one size and dtype, stacked as
@@ -34,7 +34,7 @@ class BandGroup:
     size_px: int
     bands: tuple[str, ...]
 
-    @functools.cached_property  # asked for each band of each patch, and 1 us to make
+    @functools.cached_property  # used for each band of each patch, and takes 1 us to make
     def stored_dtype(self) -> np.dtype:
         """The dtype in the order of bytes of the records, little-endian."""
         return np.dtype(self.dtype).newbyteorder("<")
@@ -50,8 +50,8 @@ class Shard:
     """One TFRecord file.
 
     Attributes:
-        name: of the file, in the folder of its split beside the manifest.
-        num_records: how many it holds.
+        name: of the file, in the folder of its split next to the manifest.
+        num_records: number of its records.
         digest: of its content, without a second pass over the bytes: of the digests of its records, in order;
             the digest of a record is that of patch_id, labels, multi-hot (int64, little-endian) and of the digest of
             its pixels (the bytes of each band group, in the manifest's order). `files.compute_digest` joins the parts.
@@ -79,7 +79,7 @@ class NodataRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """Everything a reader of the records must know.
+    """The description of all shards for a reader.
 
     Attributes:
         archive: name of the archive.
@@ -102,7 +102,7 @@ class Manifest:
     wavelengths_nm: dict[str, float] = field(default_factory=dict, repr=False)
 
     def num_records(self, split: str) -> int:
-        """Return how many records a split has."""
+        """Return the number of records in each split."""
         return sum(shard.num_records for shard in self.splits[split])
 
     def group_of(self, band: str) -> BandGroup:
@@ -132,13 +132,13 @@ def check_subset(names: Sequence[str], manifest: Manifest, where: str) -> None:
     missing = [name for name in names if name not in manifest.bands]
     if missing:
         raise RecordsError(
-            f"{where} asks for {', '.join(missing)}; the records hold {', '.join(manifest.bands)}. Add the band to"
-            " convert.bands, or take it out."
+            f"{where} needs {', '.join(missing)}; the records have {', '.join(manifest.bands)}. Add the band to"
+            " convert.bands, or remove it."
         )
 
 
 def check_not_empty(manifest: Manifest, split: str) -> None:
-    """Raise `RecordsError` when the split holds no record."""
+    """Raise `RecordsError` if the split has no record."""
     if not manifest.num_records(split):
         raise RecordsError(
             f"the split {split} is empty; expected at least one patch. Set split.fractions or split.files so that"

@@ -1,8 +1,8 @@
-"""Statistics of a band over many patches: mergeable, so that workers need not see each other's pixels.
+"""Statistics of a band over many patches: mergeable, so that each worker only needs its own pixels.
 
-A histogram of the values says everything of an integer band, exactly and whatever the order of merging. Floats are
-counted in bins for percentiles alone, decibels in bins of 0.01 dB and others in bins of 2**-12 of the value; their mean
-and deviation are merged as in Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+For an integer band a histogram of the values is exact, independent of the order of merging. Floats are counted in bins,
+only for percentiles: decibels in bins of 0.01 dB, others in bins of 2**-12 of the value; their mean and standard
+deviation are merged as in Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample
 variances", 1979 (STAN-CS-79-773).
 """
 
@@ -26,10 +26,10 @@ _FLOAT_BITS = 11  # of 32 that a bin of float32 drops: sign, exponent and 12 bit
 class BandStatistics:
     """Count, mean, deviation, range and percentiles of the values of one band, in the band's own unit.
 
-    This is that of an integer dtype: a bin a value, so that the histogram says everything exactly.
+    This class is for integer dtypes: one bin per value, so that all statistics are exact.
 
     Attributes:
-        histogram: int64 [bin], how many values each bin holds.
+        histogram: int64 [bin], number of values in each bin.
     """
 
     def __init__(self, num_bins: int, lowest: int = 0) -> None:
@@ -42,13 +42,13 @@ class BandStatistics:
         return int(self.histogram.sum())
 
     def add(self, values: np.ndarray) -> None:
-        """Take in an array of any shape, of the band's dtype or int64: that one is not converted once more."""
+        """Add an array of any shape, of the band's dtype or int64, which needs no conversion."""
         bins = values.ravel().astype(np.intp, copy=False)
-        # Not np.bincount: it looks for the range first, and takes 10 to 50 % longer.
+        # Not np.bincount: it computes the range first, and takes 10 to 50 % longer.
         np.add.at(self.histogram, bins - self._lowest if self._lowest else bins, 1)
 
     def merge(self, other: Self) -> None:
-        """Take in what the other has taken in."""
+        """Add the values of the other."""
         self.histogram += other.histogram
 
     def encode(self) -> tuple[np.ndarray, np.ndarray]:
@@ -57,13 +57,13 @@ class BandStatistics:
         return np.stack([bins, self.histogram[bins]]), np.empty(0)
 
     def decode(self, bins: np.ndarray, moments: np.ndarray) -> Self:
-        """Take in what `encode` returned, with nothing taken in before, and return self."""
+        """Restore the result of `encode` into empty statistics, and return self."""
         del moments
         self.histogram[bins[0]] = bins[1]
         return self
 
     def summarise(self) -> dict[str, Any]:
-        """Return count, mean, std (of the population), min, max and percentiles; null where there are no values."""
+        """Return count, mean, std (of the population), min, max and percentiles; null if there are no values."""
         if not self.count:
             return {"count": 0} | dict.fromkeys(("mean", "std", "min", "max", "percentiles"))
         percentiles = dict(zip(map(str, PERCENTILES), self._compute_percentiles(), strict=True))
@@ -71,7 +71,7 @@ class BandStatistics:
 
     def _summarise_moments(self) -> dict[str, float]:
         """Return mean, std, min and max; there are values."""
-        # In integers of Python: the sum of squares passes 64 bits at half a million patches.
+        # In integers of Python: the sum of squares exceeds 64 bits at half a million patches.
         bins = np.flatnonzero(self.histogram)
         values = (bins + self._lowest).tolist()
         totals = [value * count for value, count in zip(values, self.histogram[bins].tolist(), strict=True)]
@@ -93,7 +93,7 @@ class BandStatistics:
             for rank in (below, below + 1)
         )
         share, gap = ranks - below, other - one
-        # From the nearer of both, as NumPy does: the other way round differs in the last bit.
+        # From the nearer of both values, as NumPy does: the other direction differs in the last bit.
         found: list[float] = np.where(share < 0.5, one + gap * share, other - gap * (1 - share)).tolist()
         return found
 
@@ -130,7 +130,7 @@ class _FloatStatistics(BandStatistics):
         return super().decode(bins, moments)
 
     def _merge_moments(self, count: int, mean: float, squares: float, minimum: float, maximum: float) -> None:
-        """Take in moments; the histogram lacks these values still."""
+        """Add moments; the histogram does not contain these values yet."""
         if not count:
             return
         share, delta = count / (self.count + count), mean - self._mean
@@ -215,7 +215,7 @@ def compute_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _compute_integer_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and population standard deviation of each row of int64 [band, pixel]."""
     num, sums, squares = values.shape[1], values.sum(axis=1).tolist(), np.einsum("ij,ij->i", values, values).tolist()
-    # In integers of Python: the products pass 64 bits, and for a dozen bands it is faster than NumPy.
+    # In integers of Python: the products exceed 64 bits, and for a dozen bands it is faster than NumPy.
     stds = [math.sqrt(num * square - total**2) / num for total, square in zip(sums, squares, strict=True)]
     return np.array(sums) / num, np.array(stds)
 

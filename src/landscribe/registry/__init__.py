@@ -1,4 +1,4 @@
-"""The registry: versions and their model cards, the served model, and who is champion: gate, promotion, rollback."""
+"""The registry: versions, model cards, the served model, and the champion: gate, promotion, rollback."""
 
 import lazy_loader
 

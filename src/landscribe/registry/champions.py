@@ -1,7 +1,7 @@
-"""The log of champions: one tag of the registered model an entry, numbered, never changed; and the alias that moves.
+"""The log of champions: one tag of the registered model per entry, numbered, never changed; and the alias that moves.
 
-It lives in the registry, so that every host sees the same. The alias is the truth: one that was moved by hand in the
-MLflow UI becomes an entry of its own as soon as it is noticed.
+The log is stored in the registry, so that every host sees the same one. The alias decides: if it was moved by hand in
+the MLflow UI, the move becomes an entry as soon as it is noticed.
 """
 
 import datetime
@@ -30,10 +30,10 @@ class LogEntry:
     """A change of the champion.
 
     Attributes:
-        version: champion from now on; None: nobody.
-        kind: how it came about.
-        why: in words.
-        metric: that the gate decided by, e.g. "test_macro_ap"; "" where nothing was measured.
+        version: the new champion; None: there is none.
+        kind: of the change.
+        why: the reason, as text.
+        metric: that the gate decided by, e.g. "test_macro_ap"; "" if nothing was measured.
         score: of the version, in this metric; None: unknown.
         gain: over the champion before, `low` and `high` the ends of its paired interval; None: not compared.
         number: from 1, without a gap; set by `append_entry`, as are `previous`, the champion before, and `when`, an
@@ -55,7 +55,7 @@ class LogEntry:
 
 
 def read_log(model_name: str) -> list[LogEntry]:
-    """Return the log, oldest entry first; a champion that it does not know yet, moved by hand, stands at its end.
+    """Return the log, oldest entry first; a champion that is not in it, because it was moved by hand, comes last.
 
     Raises:
         RegistryError: the registry does not answer, or a tag of the log was edited.
@@ -80,7 +80,7 @@ def append_entry(model_name: str, log: Sequence[LogEntry], entry: LogEntry) -> L
 
     Args:
         model_name: the registered model.
-        log: as `note_moves_by_hand` gave it before the decision was made.
+        log: as `note_moves_by_hand` returned it before the decision was made.
         entry: what was decided.
 
     Raises:
@@ -96,7 +96,7 @@ def append_entry(model_name: str, log: Sequence[LogEntry], entry: LogEntry) -> L
 
 
 def check_unchanged(model_name: str, log: Sequence[LogEntry]) -> None:
-    """Raise `PromotionError` unless log and alias are still as `note_moves_by_hand` gave them."""
+    """Raise `PromotionError` unless log and alias are still as `note_moves_by_hand` returned them."""
     now = read_log(model_name)
     if now != list(log):
         raise PromotionError(
@@ -106,11 +106,11 @@ def check_unchanged(model_name: str, log: Sequence[LogEntry]) -> None:
 
 
 def find_champion(log: Sequence[LogEntry]) -> str | None:
-    """Return the version that the log names champion, or None."""
+    """Return the version that is champion by the log, or None."""
     return log[-1].version if log else None
 
 
-def name_user() -> str:
+def read_user() -> str:
     """Return user@host, as far as they are known."""
     try:
         user = getpass.getuser()
@@ -119,14 +119,14 @@ def name_user() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def tell_time() -> str:
+def read_time() -> str:
     """Return the time in UTC, to the second, ISO 8601."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _explain_move(log: Sequence[LogEntry], version: str | None) -> str:
     if version is None:
-        return "the alias was taken away, or its version deleted"
+        return "the alias was removed, or its version deleted"
     if not log:
         return "the alias was set by hand"
     if version == log[-1].previous:
@@ -136,7 +136,7 @@ def _explain_move(log: Sequence[LogEntry], version: str | None) -> str:
 
 def _sign(entry: LogEntry, log: Sequence[LogEntry]) -> LogEntry:
     number = log[-1].number + 1 if log else 1
-    return replace(entry, number=number, previous=find_champion(log), when=tell_time(), by=name_user())
+    return replace(entry, number=number, previous=find_champion(log), when=read_time(), by=read_user())
 
 
 def _read_stored(model_name: str) -> list[LogEntry]:
@@ -151,7 +151,7 @@ def _read_stored(model_name: str) -> list[LogEntry]:
         except (TypeError, ValueError) as error:
             raise RegistryError(
                 f"tag {key} of registered model '{model_name}': expected an entry of the log as JSON; received"
-                f" {tags[key]!r}. Mend or delete the tag in the MLflow UI."
+                f" {tags[key]!r}. Fix or delete the tag in the MLflow UI."
             ) from error
     return log
 
@@ -164,7 +164,7 @@ def _store(model_name: str, entries: Sequence[LogEntry]) -> None:
 
 
 def _set_alias(model_name: str, version: str) -> None:
-    """Move the alias; the first of several processes that create aliases at once makes the others fail once."""
+    """Move the alias; if several processes create aliases at once, the first makes the others fail once."""
     for left in reversed(range(_ALIAS_TRIES)):
         try:
             MlflowClient().set_registered_model_alias(model_name, CHAMPION, version)

@@ -15,13 +15,13 @@ from landscribe.registry.versions import VersionFacts
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFall:
-    """A class on both sides.
+    """A class and its average precision in both models.
 
     Attributes:
         name: of the class.
-        num_positives: test patches that carry it, at least 1.
+        num_positives: test patches that have it, at least 1.
         champion: average precision of the champion; `challenger` that of the challenger.
-        weighed: the fall from the champion's to the challenger's, drawn towards 0 where positives are few.
+        weighed: the fall from the champion's to the challenger's, shrunk towards 0 if positives are few.
     """
 
     name: str
@@ -33,7 +33,7 @@ class ClassFall:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What the gate decides by.
+    """The values that the gate decides by.
 
     Attributes:
         metric: e.g. "test_macro_ap".
@@ -60,7 +60,7 @@ def compare_on_test(
     shrinkage_positives: float,
     config: BootstrapConfig,
 ) -> Comparison:
-    """Return the comparison, class by name whatever the order of either side.
+    """Return the comparison; classes are matched by name.
 
     Args:
         champion: scores on the challenger's test patches, and the facts with the thresholds.
@@ -70,7 +70,7 @@ def compare_on_test(
         config: draws, confidence and seed.
 
     Raises:
-        PromotionError: a score is no number.
+        PromotionError: a score is not a number.
         ForeignError: the patches or their truth differ.
     """
     classes = champion[0].classes
@@ -92,8 +92,8 @@ def compare_on_test(
 def compute_falls(champion: Scores, challenger: Scores, shrinkage_positives: float) -> tuple[ClassFall, ...]:
     """Return each class with a positive, the deepest weighed fall first.
 
-    A fall f of a class with n positives weighs f * n / (n + k), k = `shrinkage_positives`: the rank of one patch says
-    little about a class (docs/promotion.md).
+    A fall f of a class with n positives is weighed as f * n / (n + k), k = `shrinkage_positives`: the rank of one patch
+    says little about a class (docs/promotion.md).
 
     Args:
         champion: scores; `challenger` the other's, in the same order of classes and any order of patches.
@@ -119,7 +119,7 @@ def compute_falls(champion: Scores, challenger: Scores, shrinkage_positives: flo
 def _order(scores: Scores, facts: VersionFacts, classes: tuple[str, ...]) -> tuple[Scores, np.ndarray]:
     """Return the scores in this order of classes, and the thresholds, float64 [class]."""
     if not np.isfinite(scores.scores).all():
-        raise PromotionError("a model gave scores that are no numbers on the test patches; train it again.")
+        raise PromotionError("a model gave scores that are not numbers on the test patches; train it again.")
     columns = [scores.classes.index(name) for name in classes]
     ordered = Scores(scores.patch_ids, scores.truth[:, columns], scores.scores[:, columns], classes)
     return ordered, np.array([facts.thresholds[name] for name in classes])

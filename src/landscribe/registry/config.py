@@ -1,4 +1,4 @@
-"""Sections `register` and `promote` of params.yaml, known without importing MLflow."""
+"""Sections `register` and `promote` of params.yaml, importable without MLflow."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ class RegisterConfig(Section):
 
 
 class PromoteConfig(Section):
-    """Section `promote`: what a challenger must be to become champion (docs/promotion.md)."""
+    """Section `promote`: what a challenger needs to become champion (docs/promotion.md)."""
 
     metric: Literal[
         "test_macro_ap", "test_micro_ap", "test_macro_f1", "test_macro_f2", "test_micro_f1", "test_sample_f1",

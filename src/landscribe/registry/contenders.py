@@ -30,7 +30,7 @@ class Contender:
 
     @property
     def uri(self) -> str:
-        """Of the version, whatever alias it has."""
+        """Address of the version, independent of its aliases."""
         return f"models:/{self.version.name}/{self.number}"
 
 
@@ -38,7 +38,7 @@ def read_contender(version: Any) -> Contender:
     """Return a version with its facts.
 
     Raises:
-        RegistryError: its files are gone, or it is not a model of this project.
+        RegistryError: its files are missing, or it is not a model of this project.
     """
     return Contender(version, read_version_facts(version))
 
@@ -46,9 +46,9 @@ def read_contender(version: Any) -> Contender:
 def find_scores(
     champion: Contender, challenger: Contender, records_dir: Path
 ) -> tuple[tuple[Scores, Scores] | None, Rule]:
-    """Return the scores of (champion, challenger) on the challenger's test patches, and the rule that there are such.
+    """Return the scores of (champion, challenger) on the challenger's test patches, and the rule that requires them.
 
-    Scores that the champion does not have are computed from the present records, and kept in the registry.
+    If the champion does not have them, they are computed from the present records, and stored in the registry.
 
     Args:
         champion: the one in use.
@@ -78,7 +78,7 @@ def _refuse(expected: str, reason: str) -> Rule:
 
 
 def _score_again(champion: Contender, challenger: Contender, test_digest: str, records_dir: Path) -> Scores:
-    """Score the champion on the present test records and keep the scores in the registry.
+    """Score the champion on the present test records and store the scores in the registry.
 
     Raises:
         PromotionError: these are not the records of the challenger, or the champion cannot be run on them.
@@ -88,7 +88,7 @@ def _score_again(champion: Contender, challenger: Contender, test_digest: str, r
         manifest = read_manifest(records_dir / "manifest.json")
     except RecordsError as error:
         raise PromotionError(
-            f"{whom}, and {records_dir} holds none to score it again on; run this in the checkout that made version"
+            f"{whom}, and {records_dir} has none to score it again on; run this in the checkout that made version"
             f" {challenger.number}, after make repro"
         ) from error
     if compute_test_digest(manifest) != test_digest:
@@ -99,7 +99,7 @@ def _score_again(champion: Contender, challenger: Contender, test_digest: str, r
     missing = [name for name in champion.facts.bands if name not in manifest.bands]
     if missing:
         raise PromotionError(
-            f"{whom}, and to score it again it needs the bands {', '.join(champion.facts.bands)}; the records hold"
+            f"{whom}, and to score it again it needs the bands {', '.join(champion.facts.bands)}; the records have"
             f" {', '.join(manifest.bands)}. Add {', '.join(missing)} to convert.bands and run make repro"
         )
     with tempfile.TemporaryDirectory() as folder:
@@ -110,7 +110,7 @@ def _score_again(champion: Contender, challenger: Contender, test_digest: str, r
 
 
 def measure_latency_ms(contender: Contender) -> float:
-    """Return the median time of a call with one patch, in milliseconds, measured in a process of its own.
+    """Return the median time of a call with one patch, in milliseconds, measured in a separate process.
 
     Raises:
         PromotionError: the version cannot be run.
@@ -125,4 +125,4 @@ def _measure(contender: Contender, out: Path, *words: str) -> None:
     """Run `landscribe.registry.measure`; its progress and its errors appear on stderr."""
     command = [sys.executable, "-m", "landscribe.registry.measure", contender.uri, str(out), *words]
     if subprocess.run(command, check=False).returncode:
-        raise PromotionError(f"version {contender.number} could not be run; the reason stands above")
+        raise PromotionError(f"version {contender.number} could not be run; see the reason above")

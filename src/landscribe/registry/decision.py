@@ -1,4 +1,4 @@
-"""A decision about a challenger, and what is said of it: tags, JSON, Markdown, a table for the terminal."""
+"""A decision about a challenger, and its forms: tags, JSON, Markdown, a table for the terminal."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,7 +13,7 @@ _WORDS = {True: "passed", False: "failed", None: "not judged"}
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What was decided about a challenger, and on what grounds.
+    """A decision about a challenger, with its reasons.
 
     Attributes:
         model_name: the registered model.
@@ -22,7 +22,7 @@ class Decision:
         rules: those of the gate.
         comparison: None: there is no champion, or it could not be compared.
         test_macro_ap: that the challenger was registered with; None: none.
-        force_reason: why it is to pass all the same; "": it is not.
+        force_reason: why the challenger should pass although it fails; "": not forced.
         when: ISO 8601, UTC; `by` user@host.
     """
 
@@ -38,29 +38,29 @@ class Decision:
 
     @property
     def can_be_forced(self) -> bool:
-        """Whether a reason would let the challenger pass."""
+        """Whether `--force` would let the challenger pass."""
         return not any(rule.is_final for rule in self.rules if rule.passed is False)
 
     @property
     def verdict(self) -> str:
-        """`promoted`, `forced` or `refused`; a reason that was not needed leaves no trace."""
+        """`promoted`, `forced` or `refused`; a reason that was not needed is ignored."""
         if not find_refusals(self.rules):
             return "promoted"
         return "forced" if self.force_reason and self.can_be_forced else "refused"
 
     @property
     def metric(self) -> str:
-        """Which `score` this is."""
+        """Name of the metric of `score`."""
         return "test_macro_ap" if self.comparison is None else self.comparison.metric
 
     @property
     def score(self) -> float | None:
-        """Of the challenger: as compared, else as registered."""
+        """Score of the challenger: as compared, else as registered."""
         return self.test_macro_ap if self.comparison is None else self.comparison.challenger
 
     @property
     def why(self) -> str:
-        """The grounds in a sentence."""
+        """The reasons in one sentence."""
         if self.verdict == "forced":
             return f"forced: {self.force_reason}"
         if self.verdict == "refused":
@@ -123,7 +123,7 @@ def make_markdown(decision: Decision) -> str:
 
 
 def format_decision(decision: Decision) -> str:
-    """Return the table that the terminal shows."""
+    """Return the table for the terminal."""
     against = "; there is no champion" if decision.champion is None else f" against version {decision.champion}"
     compared = decision.comparison
     patches = "" if compared is None else f", {compared.num_patches:,} test patches"
@@ -133,10 +133,10 @@ def format_decision(decision: Decision) -> str:
 
 
 def make_outcome(decision: Decision) -> str:
-    """Return the sentence that ends it: who is champion now, or why the challenger is not."""
+    """Return the final sentence: which version is champion now, or why the challenger is not."""
     if decision.verdict == "refused":
         remedy = ' landscribe promote --force "REASON" overrides this.' if decision.can_be_forced else ""
         return f"{decision.why}{remedy}"
-    told = "" if decision.score is None else f"; {decision.metric} {decision.score:.4f}"
+    score = "" if decision.score is None else f"; {decision.metric} {decision.score:.4f}"
     gained = "" if decision.comparison is None else f", gain {format_gain(decision.comparison)}"
-    return f"version {decision.challenger} of {decision.model_name} is champion ({decision.why}){told}{gained}"
+    return f"version {decision.challenger} of {decision.model_name} is champion ({decision.why}){score}{gained}"

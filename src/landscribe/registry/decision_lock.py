@@ -13,9 +13,9 @@ from landscribe.tracking.store import find_uri, open_store
 
 @contextlib.contextmanager
 def hold_store() -> Iterator[None]:
-    """Open the store and let one process of this host at a time decide about it; the others wait and say so.
+    """Open the store for one process of this host at a time; the others wait and print a line.
 
-    The lock ends with its process, however that ends. It knows nothing of other hosts.
+    The lock ends with its process, however that ends. It does not cover other hosts.
 
     Raises:
         RegistryError: the store cannot be reached.
@@ -26,9 +26,9 @@ def hold_store() -> Iterator[None]:
 
 
 def find_lock(uri: str) -> Path:
-    """Return the lock file that every checkout on this host agrees on.
+    """Return the lock file that is the same for every checkout on this host.
 
-    Of an SQLite store it lies beside the database: whoever can move an alias there can lock it, whatever TMPDIR says.
+    For an SQLite store it is next to the database: every process that can move an alias there can lock it.
 
     Args:
         uri: of the store, as `store.find_uri` gives it.

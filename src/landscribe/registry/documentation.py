@@ -1,8 +1,8 @@
-"""The model card: what a version is, what it learned from, what it is worth and where it ends.
+"""The model card: what a version is, what it was trained on, how good it is and where its limits are.
 
-Sections after Mitchell et al., "Model Cards for Model Reporting", FAT* 2019, arXiv:1810.03993. Nothing is typed in by
-hand but the archives' papers and licences: each sentence follows from a file of the run, so that the same run gives
-the same text. Markdown without HTML, as MLflow shows it.
+Sections after Mitchell et al., "Model Cards for Model Reporting", FAT* 2019, arXiv:1810.03993. Except for the archives'
+papers and licences, each sentence is made from a file of the run, so that the same run gives the same text. Markdown
+without HTML, as MLflow shows it.
 """
 
 import json
@@ -23,9 +23,9 @@ from landscribe.tracking.history import read_history
 MAX_DESCRIPTION = 5000  # characters that MLflow's registry stores of a version (String(5000) in its dbmodels/models.py)
 _PAPER = "After Mitchell et al., [Model Cards for Model Reporting](https://arxiv.org/abs/1810.03993)."
 _MAX_NAMES = 12  # of a list in a sentence
-_FEW_POSITIVES = 10  # of a class in test: below, its numbers are an accident
+_FEW_POSITIVES = 10  # of a class in test: with fewer, its numbers depend on chance
 _LIBRARIES = ("tensorflow", "keras", "numpy", "mlflow", "python")
-# What a description leaves out first; the run's artifact has it.
+# The sections that a description leaves out first; the run's artifact has them.
 _DISPENSABLE = ("Classes", "Split and its audit", "Training recipe", "Slices", "Data")
 _BEN_V1 = (
     "BigEarthNet: Sumbul et al., IGARSS 2019, [arXiv:1902.06148](https://arxiv.org/abs/1902.06148); with Sentinel-1"
@@ -54,14 +54,14 @@ _HEADLINE = {
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a card is written from.
+    """The facts that a card is written from.
 
     Attributes:
         card: bands and classes of the model.
         num_weights: numbers in the model file, the statistics of its normalisation included.
         manifest: of the records.
         run: `run.json`: tags and params of the training.
-        history: a row an epoch.
+        history: a row per epoch.
         reports: summaries of the stages discover, split, convert and evaluate; that of evaluate is its section.
         tables: `metrics`, `per_class`, `slices` of the stage evaluate.
         metrics: those of val and test together, with the prefix of their split.
@@ -80,7 +80,7 @@ class Facts:
 
     @property
     def train(self) -> Mapping[str, Any]:
-        """Section `train`, with what the search chose."""
+        """Section `train`, with the choices of the search."""
         section: Mapping[str, Any] = self.run["params"]["train"]
         return section
 
@@ -92,7 +92,7 @@ class Facts:
 
 
 def read_facts(reports: Path, model_path: Path, manifest_path: Path, metrics: Path, split: SplitConfig) -> Facts:
-    """Return the facts of the run that left these files.
+    """Return the facts of the run that wrote these files.
 
     Args:
         reports: folder of the reports of all stages.
@@ -109,7 +109,7 @@ def read_facts(reports: Path, model_path: Path, manifest_path: Path, metrics: Pa
         run=read_json(reports / "train/run.json"),
         history=read_history(reports / "train/history.csv"),
         reports={stage: read_json(reports / stage / "summary.json") for stage in stages},
-        # Empty alone is unknown: a class may be named "NA".
+        # Only an empty cell is unknown: a class may be named "NA".
         tables={
             name: pd.read_csv(reports / f"evaluate/{name}.csv", keep_default_na=False, na_values=[""])
             for name in ("metrics", "per_class", "slices")
@@ -126,7 +126,7 @@ def write_documentation(path: Path, facts: Facts) -> None:
 
 
 def make_description(facts: Facts, limit: int = MAX_DESCRIPTION) -> str:
-    """Return the card within so many characters: the sections that can be spared go first."""
+    """Return the card, without its least important sections if it is too long for a description."""
     sections = make_sections(facts)
     left_out: list[str] = []
     for name in (None, *_DISPENSABLE):
@@ -191,7 +191,7 @@ def _describe_model(facts: Facts) -> list[str]:
 
 
 def _describe_limits(facts: Facts) -> list[str]:
-    """Return what the model is for, and a line for each reason for care that the facts give."""
+    """Return the intended use of the model, and one line per limit that follows from the facts."""
     classes, metrics = facts.tables["per_class"], facts.metrics
     unscored = classes[classes["num_positives"] == 0]["class"].tolist()
     few = classes[classes["num_positives"].between(1, _FEW_POSITIVES - 1)]["class"].tolist()
@@ -241,11 +241,11 @@ def _describe_results(facts: Facts) -> list[str]:
             rows.append((f"macro average precision of {words}", next(values), *nothing, next(values)))
     scored = f"{int(table.loc['num_classes_scored', 'test'])} of {len(facts.card.classes)} classes"
     bootstrap = facts.reports["evaluate"]["bootstrap"]
-    told = (
+    text = (
         f"Test split: {int(table.loc['num_patches', 'test']):,} patches; macro is the mean of the {scored} that they"
         f" carry. Intervals of {100 * bootstrap['confidence']:g} % by the bootstrap, {bootstrap['draws']:,} draws."
     )
-    return [told, "", *make_markdown_table(("metric", "test", *(f"interval by {unit}" for unit in units), "val"), rows)]
+    return [text, "", *make_markdown_table(("metric", "test", *(f"interval by {unit}" for unit in units), "val"), rows)]
 
 
 def _describe_classes(facts: Facts) -> list[str]:
@@ -266,7 +266,7 @@ def _describe_classes(facts: Facts) -> list[str]:
 
 
 def _describe_slices(facts: Facts) -> list[str]:
-    """Return the best and the worst slice of each kind; of a kind with one slice, that."""
+    """Return the best and the worst slice of each kind; for a kind with one slice, that slice."""
     rows = []
     for kind, group in facts.tables["slices"].groupby("kind", sort=False):
         ranked = group.sort_values(["macro_ap", "slice"], ascending=[False, True])
@@ -302,7 +302,7 @@ def _describe_data(facts: Facts) -> list[str]:
     discover, archive = facts.reports["discover"], facts.manifest.archive
     numbers = ", ".join(f"{facts.manifest.num_records(split):,} {split}" for split in SPLITS)
     places = {"countries": len(discover["countries"]), "tiles": discover["num_tiles"]}
-    told = ", ".join(f"{number:,} {what}" for what, number in places.items() if number) or "places unknown"
+    located = ", ".join(f"{number:,} {what}" for what, number in places.items() if number) or "places unknown"
     left = {
         "Quarantined when the archive was read": discover["quarantined"],
         "Excluded by the lists or flags of the params": discover["excluded"],
@@ -313,8 +313,8 @@ def _describe_data(facts: Facts) -> list[str]:
     return [
         f"- Archive layout `{archive}`, {digests}.",
         f"- {_SOURCES.get(archive, _SOURCES['tagged-images'])}",
-        f"- {discover['num_patches']:,} patches ({told}): {numbers}.",
-        *(f"- {words}: {_tell_reasons(reasons)}." for words, reasons in left.items()),
+        f"- {discover['num_patches']:,} patches ({located}): {numbers}.",
+        *(f"- {words}: {_format_reasons(reasons)}." for words, reasons in left.items()),
     ]
 
 
@@ -322,12 +322,12 @@ def _describe_split(facts: Facts) -> list[str]:
     summary, split = facts.reports["split"], facts.split
     seed = "" if split.strategy == "official" else f", seed {split.seed}"
     leak = summary["leakage"]["leak"]
-    told = "unknown, as the patches have no places" if leak is None else f"{_share(leak)} of val and test"
+    touching = "unknown, as the patches have no places" if leak is None else f"{_share(leak)} of val and test"
     left_out = summary["left_out"]
     return [
         f"- Strategy {split.strategy}{seed}; in no split: {summary['not_in_a_split']:,}"
-        + (f" ({_tell_reasons(left_out)})." if left_out else "."),
-        f"- Patches that touch a train patch: {told}.",
+        + (f" ({_format_reasons(left_out)})." if left_out else "."),
+        f"- Patches that touch a train patch: {touching}.",
         *(f"- {escape(warning.rstrip('.'))}." for warning in summary["warnings"]),
     ]
 
@@ -345,7 +345,7 @@ def _describe_training(facts: Facts) -> list[str]:
     epochs = f"{len(rows)} of {train['epochs']} epochs; epoch {kept + 1} kept ({train['keep']})"
     return [
         f"- {epochs}, val macro average precision {_format(rows[kept])}.",
-        *(f"- {key}: {_tell(value)}" for key, value in shown.items()),
+        *(f"- {key}: {_format_value(value)}" for key, value in shown.items()),
     ]
 
 
@@ -366,11 +366,11 @@ def _list(names: Sequence[str]) -> str:
     return shown + (f"; and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else "")
 
 
-def _tell_reasons(counts: Mapping[str, int]) -> str:
+def _format_reasons(counts: Mapping[str, int]) -> str:
     return "; ".join(f"{number:,} {escape(reason)}" for reason, number in sorted(counts.items())) or "none"
 
 
-def _tell(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_tell(inner)}" for key, inner in value.items())
+        return ", ".join(f"{key} {_format_value(inner)}" for key, inner in value.items())
     return "none" if value is None else escape(str(value))

@@ -1,4 +1,4 @@
-"""The rules that a challenger must pass. Each says what it expects, what it received, and whether that will do."""
+"""The rules that a challenger must pass: each with what it expects, what it received and whether it passed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ _MAX_CLASSES = 3  # of a sentence
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A rule and how it ended.
+    """A rule and its result.
 
     Attributes:
         name: of the rule.
-        expected: in words; `received` what there was.
+        expected: as text; `received` what was received.
         passed: None: not judged.
         refusal: the sentence of a rule that did not pass.
-        is_final: no reason can override it.
+        is_final: `--force` cannot override it.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Rule:
 
 
 def judge_class_names(champion: tuple[str, VersionFacts], challenger: tuple[str, VersionFacts]) -> Rule:
-    """Return whether both label the same classes, in any order; no reason can override this.
+    """Return whether both have the same classes, in any order; `--force` cannot override this rule.
 
     Args:
         champion: version and facts.
@@ -55,7 +55,7 @@ def judge_class_names(champion: tuple[str, VersionFacts], challenger: tuple[str,
 
 
 def judge_bands(champion: VersionFacts, challenger: VersionFacts) -> Rule:
-    """Return whether whoever calls the champion can call the challenger in the same way."""
+    """Return whether callers of the champion can call the challenger in the same way."""
     theirs, ours = _describe_bands(champion), _describe_bands(challenger)
     needed = sorted(set(champion.optional) - set(challenger.optional))
     passed = sorted(ours) == sorted(theirs) and not needed
@@ -68,7 +68,7 @@ def judge_bands(champion: VersionFacts, challenger: VersionFacts) -> Rule:
         passed=passed,
         refusal=""
         if passed
-        else "whoever calls the champion could not call it, as it takes other bands: expected"
+        else "callers of the champion could not call it, as it takes other bands: expected"
         f" {expected}; received {received}. Train with the champion's bands, or set another register.model_name.",
     )
 
@@ -108,7 +108,7 @@ def judge_classes(comparison: Comparison, config: PromoteConfig) -> Rule:
     """Return whether no class falls by more than `class_tolerance`."""
     lost = [fall for fall in comparison.classes if fall.weighed > config.class_tolerance]
     expected = f"no fall in average precision above {config.class_tolerance:g}"
-    received = _tell_falls(lost or comparison.classes[:1])
+    received = _format_falls(lost or comparison.classes[:1])
     return Rule(
         name="each class",
         expected=expected,
@@ -118,13 +118,13 @@ def judge_classes(comparison: Comparison, config: PromoteConfig) -> Rule:
     )
 
 
-def _tell_falls(falls: Sequence[ClassFall]) -> str:
-    told = [
+def _format_falls(falls: Sequence[ClassFall]) -> str:
+    texts = [
         f"{fall.name}: {fall.champion:.3f} to {fall.challenger:.3f} on {fall.num_positives} test patches, weighs"
         f" {fall.weighed:.3f}"
         for fall in falls[:_MAX_CLASSES]
     ]
-    return "; ".join(told) + (f"; and {len(falls) - _MAX_CLASSES} more" if len(falls) > _MAX_CLASSES else "")
+    return "; ".join(texts) + (f"; and {len(falls) - _MAX_CLASSES} more" if len(falls) > _MAX_CLASSES else "")
 
 
 def judge_size(facts: VersionFacts, config: PromoteConfig) -> Rule:
@@ -133,7 +133,7 @@ def judge_size(facts: VersionFacts, config: PromoteConfig) -> Rule:
 
 
 def judge_latency(latency_ms: float | None, config: PromoteConfig) -> Rule:
-    """Return whether a call with one patch takes no longer than `max_latency_ms`; None: not measured."""
+    """Return whether a call with one patch takes at most `max_latency_ms`; None: not measured."""
     return _judge_limit("latency of a patch", latency_ms, config.max_latency_ms, "ms", "promote.max_latency_ms")
 
 

@@ -1,4 +1,4 @@
-"""Tables for the terminal: the columns as wide as their words, long cells on several lines."""
+"""The log of champions as a table for the terminal."""
 
 from collections.abc import Sequence
 

@@ -1,9 +1,9 @@
-"""A version measured in a process of its own: its scores on the present test records, or its latency.
+"""Measures a version in a separate process: its scores on the present test records, or its latency.
 
     python -m landscribe.registry.measure models:/landscribe/1 scores.parquet --records data/records
     python -m landscribe.registry.measure models:/landscribe/1 latency.json
 
-A version brings the code that it was registered with. Two versions in one process would share the code of the first.
+A version runs the code that it was registered with. Two versions in one process would share the code of the first.
 """
 
 import argparse
@@ -29,13 +29,13 @@ _NUM_WARM_UP_CALLS, _NUM_CALLS = 5, 50
 
 def main() -> None:
     """Measure one version."""
-    parser = argparse.ArgumentParser(description="Measure a registered version in a process of its own.")
+    parser = argparse.ArgumentParser(description="Measure a registered version in a separate process.")
     parser.add_argument("uri", help="e.g. models:/landscribe/1")
     parser.add_argument("out", type=Path, metavar="FILE", help=".parquet: scores; .json: latency_ms of a patch")
     parser.add_argument("--records", type=Path, metavar="FOLDER", help="score the version on their test split")
     arguments = parser.parse_args()
 
-    from landscribe.models.devices import choose_device  # here: TensorFlow, without its noise
+    from landscribe.models.devices import choose_device  # imported here: TensorFlow, without its messages
 
     choose_device("auto")
     served = load_served(arguments.uri)
@@ -49,7 +49,7 @@ def score_test(served: Any, records_dir: Path) -> Scores:
     """Return truth and scores of the test records, in the class order of their manifest.
 
     Args:
-        served: the loaded MLflow model; bands are given to it by name, classes taken from it by name.
+        served: the loaded MLflow model; bands and classes are matched by name.
         records_dir: folder of the records and their manifest.
 
     Raises:
@@ -71,7 +71,8 @@ def score_test(served: Any, records_dir: Path) -> Scores:
 def compute_latency_ms(served: Any) -> float:
     """Return the median time of a call with one patch, in milliseconds, as its caller sees it."""
     bands = served.metadata.metadata["bands"]
-    patch = {name: np.zeros((1, band["size_px"], band["size_px"]), band["dtype"]) for name, band in bands.items()}
+    # Not zeros: a patch without a signal is answered without its scores.
+    patch = {name: np.ones((1, band["size_px"], band["size_px"]), band["dtype"]) for name, band in bands.items()}
     durations_s = []
     for _ in range(_NUM_WARM_UP_CALLS + _NUM_CALLS):
         began = time.perf_counter()

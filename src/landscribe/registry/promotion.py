@@ -1,4 +1,4 @@
-"""Promotion: the gate judges the challenger, the decision is written down, then the alias moves."""
+"""Promotion: the gate judges the challenger, the decision is recorded, then the alias moves."""
 
 import json
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from landscribe.registry.champions import (
     LogEntry,
     append_entry,
     check_unchanged,
-    name_user,
     note_moves_by_hand,
-    tell_time,
+    read_time,
+    read_user,
 )
 from landscribe.registry.comparison import Comparison, compare_on_test
 from landscribe.registry.config import PromoteConfig
@@ -40,13 +40,13 @@ _MAX_REASON = 1000  # characters; an entry of the log has room for 5,000 in MLfl
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """What a promotion is judged by.
+    """The terms of a promotion.
 
     Attributes:
         config: section `promote`.
         bootstrap: part `evaluate.bootstrap`, for the interval of the gain.
         records_dir: records to score a champion again on.
-        force_reason: why the challenger is to pass although it fails; None: it is not.
+        force_reason: why the challenger should pass although it fails; None: not forced.
     """
 
     config: PromoteConfig
@@ -56,10 +56,10 @@ class Terms:
 
 
 def promote(model_name: str, terms: Terms) -> Decision:
-    """Make the challenger the champion if it passes the gate, or is forced; tell the registry either way.
+    """Make the challenger the champion if it passes the gate, or is forced; record the decision in either case.
 
     Returns:
-        The decision. When it is refused nothing but tags and artifacts was written.
+        The decision. If it is a refusal, only tags and artifacts were written.
 
     Raises:
         PromotionError: there is nothing to decide, the reason is empty, or another host was faster.
@@ -76,7 +76,7 @@ def promote(model_name: str, terms: Terms) -> Decision:
         if champion is not None and champion.number == challenger.number:
             raise PromotionError(f"version {champion.number} is the champion already; there is nothing to promote.")
         decision = _decide(challenger, champion, terms)
-        check_unchanged(model_name, log)  # a champion that was scored again took minutes; the tags must tell the truth
+        check_unchanged(model_name, log)  # they may have changed in the minutes of scoring
         _record(decision, challenger, champion)
         if decision.verdict != "refused":
             append_entry(model_name, log, _make_entry(decision))
@@ -93,7 +93,7 @@ def _check_reason(reason: str | None) -> None:
 
 
 def _decide(challenger: Contender, champion: Contender | None, terms: Terms) -> Decision:
-    """Judge the cheap rules first; what takes longer only where it can still change the verdict, or was forced."""
+    """Judge the cheap rules first, the slow ones only if they can still change the verdict or it is forced."""
     rules = [judge_size(challenger.facts, terms.config)]
     comparison = None
     if champion is not None:
@@ -113,8 +113,8 @@ def _decide(challenger: Contender, champion: Contender | None, terms: Terms) -> 
         comparison=comparison,
         test_macro_ap=_read_score(challenger),
         force_reason=terms.force_reason or "",
-        when=tell_time(),
-        by=name_user(),
+        when=read_time(),
+        by=read_user(),
     )
 
 
@@ -143,7 +143,7 @@ def _record(decision: Decision, challenger: Contender, champion: Contender | Non
     """Write the decision as artifacts of the challenger's run and as tags of both versions."""
     run_id = runs.find_run(challenger.version.run_id)
     if run_id is None:
-        message = "warning: the run of version %s is gone; the decision stands in tags alone"
+        message = "warning: the run of version %s is gone; the decision is recorded in tags only"
         make_logger("promote").warning(message, challenger.number)
     else:
         folder = f"promotion/version_{challenger.number}"

@@ -18,15 +18,16 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.types.schema import Array, DataType
 
-from landscribe.core.errors import RegistryError
 from landscribe.core.files import compute_digest, compute_file_digest, write_json
 from landscribe.models.card import ModelCard
 from landscribe.records.schema import Manifest
 from landscribe.registry.versions import write_test_scores
+from landscribe.runtime.code_digest import compute_code_digest
 from landscribe.runtime.progress import make_logger
+from landscribe.tracking.answering import expect_answer
 from landscribe.tracking.outage import patiently
 from landscribe.tracking.registered import CHALLENGER, DIGEST_TAG, read_alias
-from landscribe.tracking.store import open_store
+from landscribe.tracking.store import open_store, open_store_to_read
 
 METRIC_TAG, TEST_TAG = "test_macro_ap", "test_digest"
 _SERVED_MODEL = Path(__file__).with_name("served_model.py")
@@ -43,6 +44,7 @@ class Candidate:
         metrics: metrics of the test split, with their prefix.
         test_digest: `compute_test_digest` of the records that they were measured on.
         example: one raw patch, {band: [1, row, column]}.
+        statistics: band -> statistics of the train split, as `records.statistics.read_statistics` returns them.
         description: Markdown that the version's page shows; at most 5,000 characters.
         scores_path: truth and scores of these test records; a version without them cannot be compared with another.
     """
@@ -53,14 +55,20 @@ class Candidate:
     metrics: Mapping[str, float]
     test_digest: str
     example: Mapping[str, np.ndarray]
+    statistics: Mapping[str, Mapping[str, Any]]
     description: str = ""
     scores_path: Path | None = None
 
     @property
     def digest(self) -> str:
-        """What makes two candidates the same model: weights, card, thresholds and the code that serves them."""
-        files = (compute_file_digest(self.model_path), compute_file_digest(_SERVED_MODEL))
-        return compute_digest(*files, repr(self.thresholds.tolist()))
+        """What makes two candidates the same model: weights, card, thresholds, train range and the code that serves."""
+        model, served = compute_file_digest(self.model_path), compute_code_digest("landscribe.registry.served_model")
+        return compute_digest(model, served, repr(self.thresholds.tolist()), repr(self.percentiles))
+
+    @property
+    def percentiles(self) -> dict[str, dict[str, float]]:
+        """Band of the model -> percentile -> value over the pixels of the train split."""
+        return {name: dict(self.statistics[name]["percentiles"]) for name in self.card.bands}
 
 
 def compute_test_digest(manifest: Manifest) -> str:
@@ -69,10 +77,10 @@ def compute_test_digest(manifest: Manifest) -> str:
 
 
 def register(candidate: Candidate, model_name: str, run_id: str) -> dict[str, Any]:
-    """Make the candidate the challenger; a model that is registered already gets no second version.
+    """Make the candidate the challenger; a model that is already registered gets no second version.
 
     Returns:
-        What `registration.json` says: model_name, version, digest, run_id.
+        The content of `registration.json`: model_name, version, digest, run_id.
     """
     open_store()
     version = find_version(model_name, candidate.digest)
@@ -81,7 +89,7 @@ def register(candidate: Candidate, model_name: str, run_id: str) -> dict[str, An
     if candidate.scores_path is not None:
         write_test_scores(version, candidate.test_digest, candidate.scores_path)
     client = MlflowClient()
-    # Also of a version that was there: the same model may have been measured on other test records since.
+    # Also for an existing version: the same model may have been measured on other test records since.
     measured = {METRIC_TAG: repr(candidate.metrics["test_macro_ap"]), TEST_TAG: candidate.test_digest}
     for tag, value in measured.items():
         client.set_model_version_tag(model_name, version.version, tag, value)
@@ -97,7 +105,7 @@ def register(candidate: Candidate, model_name: str, run_id: str) -> dict[str, An
 
 
 def write_registration(path: Path, candidate: Candidate, model_name: str, run_id: str) -> None:
-    """Register as `register` does, with patience for a store that does not answer, and write `registration.json`."""
+    """Register as `register` does, waiting for a store that does not answer, and write `registration.json`."""
     write_json(path, patiently(register, candidate, model_name, run_id))
 
 
@@ -111,7 +119,7 @@ def find_version(model_name: str, digest: str) -> ModelVersion | None:
 
 
 def is_registered(registration: Mapping[str, Any]) -> bool:
-    """Return whether the registry still holds what `registration.json` says, under the alias `challenger`."""
+    """Return whether the version of `registration.json` is still in the registry, with the alias `challenger`."""
     open_store()
     version = read_alias(registration["model_name"], CHALLENGER)
     if version is None or version.tags.get(DIGEST_TAG) != registration["digest"]:
@@ -123,7 +131,7 @@ def is_loadable(model_name: str, version: str) -> bool:
     """Return whether the version and its files are still there.
 
     Raises:
-        StoreDownError: the store does not answer, which says nothing about them.
+        StoreDownError: the store does not answer, so that it is unknown.
     """
     try:
         patiently(mlflow.models.get_model_info, f"models:/{model_name}/{version}")
@@ -138,29 +146,28 @@ def load_served(uri: str) -> Any:
     Raises:
         RegistryError: there is no such model.
     """
-    open_store()
-    try:
-        return mlflow.pyfunc.load_model(uri)
-    except (MlflowException, OSError, ValueError, ImportError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RegistryError(
-            f"model {uri} cannot be loaded: {reason} Expected e.g. models:/landscribe@champion (after make repro and"
-            " landscribe promote), models:/landscribe/1 or a run's model."
-        ) from error
+    open_store_to_read()
+    remedy = (
+        "Expected e.g. models:/landscribe@champion (after make repro and landscribe promote), models:/landscribe/1 or a"
+        " run's model."
+    )
+    # From a copy: MLflow writes a file into the folder that it loads from, which may be that of the store.
+    with expect_answer(f"model {uri} cannot be loaded", remedy), tempfile.TemporaryDirectory() as folder:
+        return mlflow.pyfunc.load_model(uri, dst_path=folder)
 
 
 def make_signature(card: ModelCard) -> ModelSignature:
     """Return the signature: bands by name and dtype in, classes by name out.
 
-    The inputs of a model that can do without one of its sensors are left open, since MLflow knows no optional tensor
-    and would refuse before the model is asked; the model itself checks names, sizes and dtypes.
+    If one of the sensors may be missing, the signature has no inputs, because MLflow has no optional tensors and would
+    refuse the input before it reaches the model; the model itself checks names, sizes and dtypes.
     """
     inputs = [
         TensorSpec(np.dtype(band["dtype"]), (-1, -1, -1) if card.resamples else (-1, *[band["size_px"]] * 2), name)
         for name, band in card.bands.items()
     ]
     outputs = [ColSpec(DataType.double, name) for name in card.classes]
-    outputs.append(ColSpec(Array(DataType.string), "labels"))
+    outputs += [ColSpec(Array(DataType.string), "labels"), ColSpec(DataType.string, "warning")]
     return ModelSignature(None if card.optional else Schema(inputs), Schema(outputs))
 
 
@@ -174,7 +181,7 @@ def _log_version(candidate: Candidate, model_name: str, run_id: str) -> ModelVer
     mlflow.finalize_logged_model(logged.model_id, "READY")
     client = MlflowClient()
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    with contextlib.suppress(MlflowException):  # it is there already
+    with contextlib.suppress(MlflowException):  # it exists already
         client.create_registered_model(model_name)
     tags = {
         DIGEST_TAG: candidate.digest,
@@ -190,6 +197,8 @@ def _save_served(candidate: Candidate, folder: Path, mlflow_model: Model) -> Non
         "bands": candidate.card.bands,
         "resamples": candidate.card.resamples,
         "optional": candidate.card.optional,
+        "max_nodata_fraction": candidate.card.max_nodata_fraction,
+        "percentiles": candidate.percentiles,
         "nomenclature": candidate.card.nomenclature,
         "thresholds": dict(zip(candidate.card.classes, candidate.thresholds.tolist(), strict=True)),
     }
@@ -201,10 +210,10 @@ def _save_served(candidate: Candidate, folder: Path, mlflow_model: Model) -> Non
         artifacts={"network": str(candidate.model_path), "facts": str(folder / "facts.json")},
         signature=make_signature(candidate.card),
         input_example=dict(candidate.example),
-        # Readable before the network is loaded, also where the signature leaves the inputs open.
+        # Readable before the network is loaded, also if the signature has no inputs.
         metadata={
             name: getattr(candidate.card, name) for name in ("bands", "optional", "resamples", "max_nodata_fraction")
         },
-        # Named here: MLflow would start a process and import TensorFlow to infer them.
+        # Given explicitly: MLflow would start a process and import TensorFlow to infer them.
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _SERVING_LIBRARIES],
     )

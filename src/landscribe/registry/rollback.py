@@ -1,4 +1,4 @@
-"""The way back: each rollback undoes one more change of the champion."""
+"""Rollback: each one undoes one more change of the champion."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,8 @@ from landscribe.registry.versions import write_tags
 def rollback(model_name: str) -> str:
     """Make the previous champion the champion again and return a sentence that says so.
 
-    Nothing is erased from the log. One more rollback goes further back; a version that was deleted, or whose files are
-    gone, is passed over.
+    Nothing is erased from the log. A further rollback goes back one more; a version that was deleted, or whose files
+    are missing, is skipped.
 
     Raises:
         PromotionError: there is no previous champion that could be loaded.
@@ -27,11 +27,11 @@ def rollback(model_name: str) -> str:
                 break
             gone.append(version)
         else:
-            lost = f" ({_tell_gone(gone)})" if gone else ""
+            lost = f" ({_format_missing(gone)})" if gone else ""
             raise PromotionError(f"registered model '{model_name}' has no previous champion to go back to{lost}.")
         before = find_champion(log)
         why = "nobody was champion" if before is None else f"version {before} was rolled back"
-        why += f"; {_tell_gone(gone)}" if gone else ""
+        why += f"; {_format_missing(gone)}" if gone else ""
         entry = append_entry(model_name, log, LogEntry(version=version, kind="rolled back", why=why))
         if before is not None:
             tags = {"to": f"version {version}", "when": entry.when, "by": entry.by}
@@ -40,7 +40,7 @@ def rollback(model_name: str) -> str:
 
 
 def list_earlier(log: Sequence[LogEntry]) -> list[str]:
-    """Return the champions that a rollback may go back to, the nearest first: what was rolled back is not among them.
+    """Return the champions that a rollback can go back to, the most recent first, without those rolled back.
 
     Args:
         log: oldest entry first.
@@ -56,5 +56,5 @@ def list_earlier(log: Sequence[LogEntry]) -> list[str]:
     return [version for version in reversed(line[:-1]) if version not in (None, find_champion(log))]
 
 
-def _tell_gone(versions: Sequence[str]) -> str:
-    return f"passed over, as deleted or without files: version {', '.join(versions)}"
+def _format_missing(versions: Sequence[str]) -> str:
+    return f"skipped, as deleted or without files: version {', '.join(versions)}"

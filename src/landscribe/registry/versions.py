@@ -1,4 +1,4 @@
-"""What a registered version carries: the facts of its served model, its size, its scores on test splits."""
+"""The content of a registered version: facts of its served model, its size, its scores on test splits."""
 
 import contextlib
 import shutil
@@ -19,18 +19,18 @@ from landscribe.core.files import read_json
 from landscribe.core.scores import Scores, read_scores
 from landscribe.tracking.answering import expect_answer
 
-_TEST_SCORES = "test_scores"  # folder beside the served model; a file a test split
+_TEST_SCORES = "test_scores"  # folder next to the served model; one file per test split
 
 
 @dataclass(frozen=True, kw_only=True)
 class VersionFacts:
-    """What whoever calls a version relies on.
+    """The facts that callers of a version rely on.
 
     Attributes:
         bands: name -> {"size_px", "dtype"}.
         classes: names in the order of its columns.
         thresholds: class -> score from which it is predicted.
-        resamples: images of any size are taken.
+        resamples: images of any size are accepted.
         optional: sensors of which one may be missing.
         size_bytes: of the files of the model.
     """
@@ -47,7 +47,7 @@ def read_version_facts(version: ModelVersion) -> VersionFacts:
     """Return the facts that the version was registered with.
 
     Raises:
-        RegistryError: its files are gone, or it was not registered by this project.
+        RegistryError: its files are missing, or it was not registered by this project.
     """
     try:
         size_bytes = Model.load(_find_uri(version)).model_size_bytes
@@ -69,7 +69,7 @@ def read_version_facts(version: ModelVersion) -> VersionFacts:
 
 
 def read_test_scores(version: ModelVersion, test_digest: str) -> Scores | None:
-    """Return the version's scores on a test split, or None where it was never scored on it.
+    """Return the version's scores on a test split, or None if it was never scored on it.
 
     Raises:
         RegistryError: the artifact store does not answer.
@@ -84,7 +84,7 @@ def read_test_scores(version: ModelVersion, test_digest: str) -> Scores | None:
 
 
 def write_test_scores(version: ModelVersion, test_digest: str, path: Path) -> None:
-    """Store a file of the version's scores on a test split beside its model.
+    """Store a file of the version's scores on a test split next to its model.
 
     Raises:
         RegistryError: the artifact store does not answer.

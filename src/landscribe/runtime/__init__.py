@@ -1,4 +1,4 @@
-"""Processes: how one starts and ends, its errors, its progress, its workers, its locks, and which code it runs."""
+"""Processes: start and end, errors, progress, the worker pool, locks, and the digest of the code that runs."""
 
 import lazy_loader
 

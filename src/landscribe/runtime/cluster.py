@@ -125,7 +125,7 @@ def _list_modules(work: bytes) -> tuple[str, ...]:
 class _Call:
     """What becomes, where it is unpickled, the result of a task.
 
-    A worker closes without a word when it cannot unpickle what it is sent: measured, Dask 2026.8. So it is sent bytes
+    A worker closes silently when it cannot unpickle what it is sent: measured, Dask 2026.8. So it is sent bytes
     and `pickle.loads`, and a worker without our code says so as an error of the task.
     """
 
@@ -146,7 +146,7 @@ def _work(terms: _Terms, work: bytes) -> Any:
 
 
 def _check_terms(terms: _Terms) -> None:
-    """Raise `WorkerError` unless this worker gives the bytes that the process that sent the task would give."""
+    """Raise `WorkerError` unless this worker computes the same bytes as the process that sent the task."""
     host, own = socket.gethostname(), _list_versions(terms.modules)
     differing = [
         f"{name} {own[name]} instead of {expected}"
@@ -167,7 +167,7 @@ def _check_terms(terms: _Terms) -> None:
 
 @contextlib.contextmanager
 def _show_heartbeat() -> Iterator[Path]:
-    """Yield a file that is there as long as the block runs, for workers to look for; those of the dead are removed."""
+    """Yield a file that exists as long as the block runs, for workers to check; those of dead processes are removed."""
     for other in find_scratch().glob(f"{_HEARTBEAT}*"):
         with contextlib.suppress(LockHeldError), hold_lock(other, "", wait=False):  # held: by a process at work
             other.unlink()
@@ -217,7 +217,7 @@ def _check_address(address: str) -> None:
 
 @contextlib.contextmanager
 def _translate_errors(address: str) -> Iterator[None]:
-    """Turn what Dask raises when processes are lost into one sentence; errors of the tasks stay what they are."""
+    """Convert Dask's errors about lost processes into one sentence; errors of the tasks are unchanged."""
     from distributed import KilledWorker
 
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from landscribe.core.errors import LandscribeError
 
-# A full disk, a folder that may not be written to, a file in the place of a folder: the user's to mend.
+# A full disk, a folder that is not writable, a file in the place of a folder: errors that the user can fix.
 _NO_PLACE = {
     errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOSPC,
     errno.ENOTDIR, errno.EPERM, errno.EROFS,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 def note_interrupts(react: Callable[[], object]) -> Iterator[list[int]]:
     """Let Ctrl-C call `react` and be noted in the list that is yielded, instead of raising; the second one raises.
 
-    Whoever waits in the block looks into the list and raises KeyboardInterrupt where it does no harm.
+    The code in the block checks the list and raises KeyboardInterrupt where it is safe.
     """
     interrupts: list[int] = []
 

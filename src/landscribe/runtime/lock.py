@@ -15,7 +15,7 @@ from landscribe.runtime.progress import make_logger
 def hold_lock(path: Path, who: str, *, wait: bool) -> Iterator[None]:
     """Hold the lock of a file for the duration of the block; the file holds the id of the process.
 
-    The holder may remove the file: whoever opened it before that looks again.
+    The holder may remove the file: a process that opened it before then opens the new one.
 
     Args:
         path: of the lock file; it and its folder are made when they are absent.

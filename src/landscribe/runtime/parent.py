@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them, however that one ends.
+"""Processes that end with their parent, however the parent ends.
 
 SIGKILL passes no signal on. A stage that outlived its `dvc` would write into outputs that DVC deletes meanwhile, and so
 would a worker that outlived its stage. The parent-death signal of Linux (prctl) is no substitute: it follows the

@@ -1,4 +1,4 @@
-"""The worker pool: processes that start at once and end with their parent.
+"""The worker pool: processes that start fast and end with their parent.
 
 Spawned, not forked: a fork copies the locks of the parent's threads (pyarrow, GDAL) in whatever state they are.
 """
@@ -52,7 +52,7 @@ def map_in_workers(function: Callable[[T], R], tasks: Sequence[T], num_workers: 
 
 @contextlib.contextmanager
 def start_workers(num_workers: int) -> Iterator[Executor]:
-    """Yield an executor of so many processes, for tasks that are not all known at once.
+    """Yield an executor of this number of processes, for tasks that are not all known at the beginning.
 
     Ctrl-C kills the workers; the executor's next answer is then a KeyboardInterrupt.
 
@@ -112,7 +112,7 @@ def _empty_main() -> Iterator[None]:
 
 
 def _begin() -> None:
-    """Prepare a worker: Ctrl-C is the parent's business, and a parent that is killed takes its workers along."""
+    """Prepare a worker: it ignores Ctrl-C, which its parent handles, and ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if parent := multiprocessing.parent_process():
         end_with_parents([int(parent.pid or 0)])

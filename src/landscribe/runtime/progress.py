@@ -1,4 +1,4 @@
-"""Progress of long work: a bar in a terminal, a plain line now and then in a log."""
+"""Progress of long work: a bar in a terminal, plain lines in a log."""
 
 import logging
 import os
@@ -99,7 +99,7 @@ def track(
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration as people say it, in its two largest units: `20 s`, `3 min 20 s`, `2 h 5 min`."""
+    """Return a duration in its two largest units: `20 s`, `3 min 20 s`, `2 h 5 min`."""
     minutes, rest_s = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -1,4 +1,4 @@
-"""`search/best_params.yaml`: what the search hands to the stage `train`, as keys of its section."""
+"""`search/best_params.yaml`: the values that the search passes to the stage `train`, as keys of its section."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Section `search` of params.yaml, known without importing Optuna."""
+"""Section `search` of params.yaml, importable without Optuna."""
 
 from typing import Annotated, Any, Self
 
@@ -28,14 +28,14 @@ class LearningRates(Section):
 
 
 class Hyperparameter(Section):
-    """What one value of the section `train` is drawn from: choices, or a range with both its ends.
+    """The choices, or the range including its ends, from which one value of the section `train` is drawn.
 
     Attributes:
         choices: the values to choose from.
-        low: least value of the range.
+        low: smallest value of the range.
         high: largest one.
         log: drawn on a logarithmic scale.
-        step: distance between neighbours, from `low` on; None: any number, of whole ones every.
+        step: distance between neighbours, from `low` on; None: any number; for integers, every integer.
         backbones: those that it is varied for; the others take the value of `train`. None: all.
     """
 
@@ -49,7 +49,7 @@ class Hyperparameter(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.choices is None) == (self.low is None or self.high is None):
-            raise ValueError("expected a list of choices, or low and high; not both, and no half")
+            raise ValueError("expected either a list of choices, or both low and high")
         if self.choices is not None:
             self._check_choices(self.choices)
         elif self.low is not None and self.high is not None:
@@ -74,7 +74,7 @@ class Hyperparameter(Section):
 
 
 class Pruning(Section):
-    """Trials are ended early when their best val macro AP is below the median of the complete ones at that epoch.
+    """Trials are stopped early if their best val macro AP is below the median of the complete ones at that epoch.
 
     The rule is that of Golovin et al., "Google Vizier", KDD 2017 (doi:10.1145/3097983.3098043), section 3.5.
 

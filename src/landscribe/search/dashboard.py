@@ -1,4 +1,4 @@
-"""`make dashboard`: the studies in the browser, on this machine alone; the address stays off the command line."""
+"""`make dashboard`: the studies in the browser, on this machine only; the address is not on the command line."""
 
 import argparse
 

@@ -37,14 +37,14 @@ def search_best(
     num_workers: int,
     report_dir: Path | None = None,
 ) -> Summary:
-    """Run the missing trials, here or with other hosts, and return what came out.
+    """Run the missing trials, alone or with other hosts, and return the summary.
 
     Args:
         config: section `search`, of one trial or more.
         train: section `train`; what a trial does not vary.
         device: where trials compute, `machine.device`.
-        data_dir: holds `records`, `band_statistics.json` and what tells where they come from.
-        num_workers: processes at a time, a trial each.
+        data_dir: has `records`, `band_statistics.json` and the files that say where they come from.
+        num_workers: processes at a time, each with one trial.
         report_dir: receives the report; None: there is none.
 
     Raises:
@@ -85,7 +85,7 @@ def search_best(
 
 
 def name_study(config: SearchConfig, train: TrainConfig, manifest: Manifest) -> str:
-    """Return the name of the study: a digest of all that shapes a trial; the number of trials does not.
+    """Return the name of the study: a digest of everything that a trial depends on, without the number of trials.
 
     Raises:
         TrainingError: the weights to start from are not there.
@@ -109,7 +109,7 @@ def _open_parent(study: Study, manifest: Manifest, data_dir: Path) -> Iterator[t
 
 
 def _write_report(folder: Path, study: Study, task: TrialTask) -> None:
-    """Write the report, and beside it what makes the runs anew."""
+    """Write the report, and `run.json`, from which the runs can be restored."""
     write_search_report(folder, study)
     trials = []
     for trial in study.list_answered():

@@ -1,6 +1,6 @@
-"""Worker processes on one host: each trial in a process of its own, so that its memory returns to the system.
+"""Worker processes on one host: each trial in a separate process, so that its memory is returned to the system.
 
-The processes end with this one, whatever ends it.
+The processes end with this one, however it ends.
 """
 
 import contextlib
@@ -30,14 +30,14 @@ _PARENT = "parent_pid"  # of the task, as a worker process reads it
 _MAX_LOSSES = 3  # of one trial, before it is given up
 _LOOK_EVERY_S, _ASK_EVERY_S = 0.1, 1.0  # at the own processes; at the study, which others change too
 _RELEASE_S = 10  # at most, until a database has noticed that a process is no more
-_SAID_AFTER = 10  # looks at a study whose last trials are elsewhere
+_SAID_AFTER = 10  # readings of a study whose last trials are elsewhere
 
 
 def read_num_workers() -> int:
     """Return `LANDSCRIBE_WORKERS`, 1 where it is not set.
 
     Raises:
-        SearchError: it is no whole number from 1.
+        SearchError: it is not an integer from 1.
     """
     text = os.environ.get("LANDSCRIBE_WORKERS") or "1"
     if not text.isdecimal() or int(text) < 1:
@@ -53,7 +53,7 @@ def run_workers(
     Args:
         study: where trials come from.
         command: program that claims one trial, or exits with `NO_TRIAL`; `read_task` gives it the task.
-        task: what it needs to know, as JSON knows it.
+        task: its inputs, as values for JSON.
         num_workers: processes at a time.
         settle: called after trials were lost and at the end.
 
@@ -91,7 +91,7 @@ class _WorkerProcesses:
         self._num_waits = 0
 
     def collect(self) -> None:
-        """Take leave of the processes that have ended.
+        """Remove the processes that have ended.
 
         Raises:
             SearchError: as `run_workers` says.
@@ -102,7 +102,7 @@ class _WorkerProcesses:
             del self.processes[place]
             _close(process)
             if process.returncode == 1:
-                raise SearchError("a trial ended with the error above; mend it and run the same command again.")
+                raise SearchError("a trial ended with the error above; fix it and run the same command again.")
             if process.returncode == NO_TRIAL:
                 continue
             self._asked_s = 0.0
@@ -110,11 +110,11 @@ class _WorkerProcesses:
                 self._count_loss(process)
 
     def is_due(self) -> bool:
-        """Return whether a place is free, and it is time to look at the study."""
+        """Return whether a place is free, and it is time to read the study."""
         return len(self.processes) < len(self._shares) and time.monotonic() >= self._asked_s + _ASK_EVERY_S
 
     def _count_loss(self, process: "subprocess.Popen[str]") -> None:
-        """Remember whose process was ended from outside."""
+        """Count the trial whose process was killed from outside."""
         trial = self._study.find_trial(name_worker(process.pid))
         words = f"trial {trial.number}" if trial else "a worker without a trial"
         values = json.dumps(read_values(trial)) if trial else ""
@@ -208,7 +208,7 @@ def share_machine(num_workers: int, environment: Mapping[str, str]) -> list[dict
 
 @contextlib.contextmanager
 def _note_signals() -> Iterator[list[int]]:
-    """Note Ctrl-C and SIGTERM in the list that is yielded; whoever waits in the block looks into it."""
+    """Record Ctrl-C and SIGTERM in the list that is yielded, for the code in the block to check."""
     with note_interrupts(lambda: None) as interrupts:
         if threading.current_thread() is not threading.main_thread():
             yield interrupts

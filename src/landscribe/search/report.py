@@ -17,13 +17,13 @@ VALUE = "val_macro_ap"
 
 @dataclass(frozen=True)
 class Summary:
-    """What came out of a search.
+    """The results of a search.
 
     Attributes:
         num_trials: complete and pruned ones.
-        num_pruned: those that were ended early.
+        num_pruned: trials that were stopped early.
         num_epochs: of all these trials.
-        num_epochs_saved: that the pruned ones did not have.
+        num_epochs_saved: epochs that pruning saved.
         best_trial: its number.
         best_val_macro_ap: its value.
         best: its values, under dotted keys of the section `train`.
@@ -58,7 +58,7 @@ class Summary:
 
 
 def make_trial_table(study: Study) -> pd.DataFrame:
-    """Return one row an answered trial: trial, state, values, val_macro_ap, num_epochs, seconds.
+    """Return one row per answered trial: trial, state, values, val_macro_ap, num_epochs, seconds.
 
     `val_macro_ap` is that of the best epoch, of a pruned trial too; a diverged one has 0.
     """

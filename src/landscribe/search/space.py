@@ -1,4 +1,4 @@
-"""What a trial varies: one dimension a key of the section `train`, some of them for some backbones alone."""
+"""The search space: one dimension per key of the section `train`, some of them only for some backbones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class Dimension:
     Attributes:
         key: dotted, of the section `train`.
         choices: values to choose from; empty for a range.
-        low: least value of a range.
+        low: smallest value of a range.
         high: largest one.
         log: drawn on a logarithmic scale.
-        step: distance between neighbours; None: any number, of whole ones every.
+        step: distance between neighbours; None: any number; for integers, every integer.
         backbones: those that it is varied for; None: all.
     """
 

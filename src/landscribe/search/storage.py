@@ -1,4 +1,4 @@
-"""Where studies live: `OPTUNA_STORAGE`, as for Optuna's own command line, else SQLite in the scratch folder."""
+"""The storage of studies: `OPTUNA_STORAGE`, as for Optuna's own command line, else SQLite in the scratch folder."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ def find_url() -> sqlalchemy.URL:
     """Return the address of the studies; a relative SQLite path starts from the repository, as every path does.
 
     Raises:
-        SearchError: it is no address of a database that a study can live in.
+        SearchError: it is not the address of a database that can store a study.
     """
     text = os.environ.get("OPTUNA_STORAGE") or f"sqlite:///{find_scratch().absolute() / 'search/studies.db'}"
     try:

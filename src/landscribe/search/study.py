@@ -1,7 +1,7 @@
-"""A study that any number of processes and hosts work at together: each trial belongs to one of them, none is lost.
+"""A study shared by any number of processes and hosts: each trial belongs to one of them, and none is lost.
 
 `search.trials` is a total. A trial under way counts, so that the total is never exceeded; one whose process ended
-without an answer is failed by the next that looks, and its values are tried again.
+without an answer is marked as failed by the next process that checks, and its values are tried again.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ class Trial:
         return number
 
     def report(self, epoch: int, value: float) -> bool:
-        """Keep the value of an epoch, from 1; return whether the trial is hopeless, or no longer this process's."""
+        """Store the value of an epoch, from 1; return whether the trial is to be pruned, or not this process's now."""
         try:
             self._trial.report(value, epoch)
         except UpdateFinishedTrialError:
@@ -52,8 +52,8 @@ class Trial:
 
     def tell(self, state: str, value: float | None = None) -> str:
         """End the trial as COMPLETE with its value, or as PRUNED or FAIL; return the state that it has from now on."""
-        told = self._trial.study.tell(self.number, value, TrialState[state], skip_if_finished=True)
-        return told.state.name
+        ended = self._trial.study.tell(self.number, value, TrialState[state], skip_if_finished=True)
+        return ended.state.name
 
 
 class Study:
@@ -86,7 +86,7 @@ class Study:
 
     @property
     def key(self) -> str:
-        """Unlike the name, no other study ever has it, be it in another database."""
+        """A key that, unlike the name, no other study has, not even in another database."""
         return str(self._study.user_attrs[_KEY])
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
@@ -97,7 +97,7 @@ class Study:
     def claim(self, worker: str) -> Iterator[Trial | None]:
         """Yield the next trial, which is this process's until the block ends; None when no more are wanted now.
 
-        A trial whose block raises has failed, and is not tried again of itself.
+        A trial whose block raises has failed, and is not tried again automatically.
 
         Args:
             worker: name of this process.
@@ -140,7 +140,7 @@ class Study:
 
     def _fail_lost(self) -> list[int]:
         free = {trial.number for trial in self._list(TrialState.RUNNING) if not self._locks.is_held(trial.number)}
-        # Looked at again: it may have been answered between the look at the trial and that at its lock.
+        # Read again: it may have been answered between the reading of the trial and that of its lock.
         lost = [trial for trial in self._list(TrialState.RUNNING) if trial.number in free] if free else []
         queued = {trial.user_attrs.get(_RETRY_OF) for trial in self._list()} if lost else set()
         for trial in lost:
@@ -151,7 +151,7 @@ class Study:
         return [trial.number for trial in lost]
 
     def count_missing(self) -> int:
-        """Return how many trials are to be begun now: all but those that are answered or under way."""
+        """Return the number of trials to start now: all except those that are finished or running."""
         return self.config.trials - len(self._list(*ANSWERED, TrialState.RUNNING))
 
     def is_complete(self) -> bool:
@@ -176,7 +176,7 @@ class Study:
         return {trial.number for trial in self._list(TrialState.RUNNING)}
 
     def list_answered(self) -> list[FrozenTrial]:
-        """Return the first `search.trials` that are complete or pruned: with fewer asked for, fewer are looked at.
+        """Return the first `search.trials` that are complete or pruned: with fewer requested, fewer are returned.
 
         More where none of these is complete.
         """
@@ -201,7 +201,7 @@ class Study:
             return optuna.importance.get_param_importances(seen)
 
     def _list(self, *states: TrialState) -> list[FrozenTrial]:
-        """Return the trials in these states, all without any, by number."""
+        """Return the trials in these states, or all trials if no state is given, by number."""
         return self._study.get_trials(deepcopy=False, states=states or None)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrialTask:
-    """What a worker needs to know.
+    """The inputs of a worker.
 
     Attributes:
         search: section `search`.
@@ -56,7 +56,7 @@ class TrialTask:
         return self.train.vary({**values, "epochs": self.search.epochs})
 
     def encode(self) -> dict[str, Any]:
-        """Return the task as JSON knows it."""
+        """Return the task as values for JSON."""
         sections = {"search": self.search.model_dump(), "train": self.train.model_dump()}
         paths = {"manifest_path": str(self.manifest_path), "statistics_path": str(self.statistics_path)}
         return vars(self) | sections | paths
@@ -141,7 +141,7 @@ def _fit(
 
 
 def format_values(values: Mapping[str, object]) -> str:
-    """Return what a trial varies as people read it: numbers in three digits."""
+    """Return the values of a trial as text, numbers with three digits."""
     return ", ".join(
         f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in values.items()
     )

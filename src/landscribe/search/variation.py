@@ -1,4 +1,4 @@
-"""What the search varies of the section `train`, checked before any work, known without importing TensorFlow."""
+"""What the search varies of the section `train`, checked before any work, importable without TensorFlow."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -46,7 +46,7 @@ def make_space(search: SearchConfig, train: TrainConfig) -> Space:
 
 
 def warn_of_baseline(space: Space, train: TrainConfig) -> None:
-    """Say so when the section `train` is no trial, since a value lies outside of what is varied."""
+    """Print a line if the section `train` is not a trial, because a value is outside of the search space."""
     flat = flatten(train.model_dump())
     varied = [dimension for dimension in space.dimensions if dimension.is_for(train.backbone)]
     outside = [f"{one.key}: {flat[one.key]}" for one in varied if not one.contains(flat[one.key])]

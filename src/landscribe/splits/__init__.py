@@ -1,7 +1,7 @@
-"""Who trains, who validates, who tests: a function of the index and params, not of the order of files.
+"""The splits train, val and test: a function of the index and params, not of the order of files.
 
-`strategies.make_splits` picks one of four ways to an `Assignment`: `random`, `official` (the authors' lists),
-`stratified` (each class keeps its share) and `spatial` (no neighbours across splits). Whatever is drawn is drawn by
+`strategies.make_splits` makes an `Assignment` by one of four strategies: `random`, `official` (the authors' lists),
+`stratified` (each class keeps its share) and `spatial` (no neighbours across splits). All random choices are made by
 `digest_order.rank_by_digest`: by salted digests of names, the same on every machine and with every library version.
 """
 

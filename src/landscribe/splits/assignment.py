@@ -1,4 +1,4 @@
-"""What a strategy decides: the split of each patch, and why some have none."""
+"""The result of a strategy: the split of each patch, and why some have none."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,8 +20,8 @@ class Assignment:
 
     Attributes:
         splits: patch_id -> split, sorted by patch_id.
-        left_out: reason -> how many patches of the index it keeps out of every split.
-        warnings: what a reader of the scores must know, a sentence each.
+        left_out: reason -> number of patches of the index that are in no split for this reason.
+        warnings: what a reader of the scores must know, one sentence each.
     """
 
     splits: dict[str, str]
@@ -35,10 +35,10 @@ def make_assignment(
     """Return the assignment of patches to splits by number.
 
     Args:
-        patch_ids: names, one a patch.
+        patch_ids: names, one per patch.
         split: int [patch], number in `SPLITS`; -1 for a patch that is left out.
-        left_out: reason -> number of patches; reasons that met none are dropped.
-        warnings: a sentence each.
+        left_out: reason -> number of patches; reasons without a patch are dropped.
+        warnings: one sentence each.
     """
     chosen = split >= 0
     names = np.array(SPLITS, object)[split[chosen]]

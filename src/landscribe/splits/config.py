@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from landscribe.core.params import Section, find_repository
+from landscribe.core.params import Section, resolve_path
 
 SPLITS = ("train", "val", "test")
 
@@ -23,7 +23,7 @@ class Fractions(Section):
 
 
 class Spatial(Section):
-    """How strategy spatial cuts the map."""
+    """Settings of strategy `spatial`."""
 
     unit: Literal["block", "tile", "country"]
     block_cells: int = Field(ge=1, le=10_000)
@@ -36,7 +36,7 @@ class Spatial(Section):
         if self.unit == "block" and (self.val or self.test):
             raise ValueError("val, test: blocks have no names; leave both [], or set unit to tile or country")
         if twice := sorted(set(self.val) & set(self.test)):
-            raise ValueError(f"val, test: {', '.join(twice)} cannot be held out for both; take it out of one")
+            raise ValueError(f"val, test: {', '.join(twice)} cannot be held out for both; remove it from one")
         return self
 
 
@@ -58,20 +58,20 @@ class SplitConfig(Section):
                 f" received {self.files}"
             )
         if self.fractions.val + self.fractions.test >= 1:
-            raise ValueError("fractions: val + test must leave something to train")
+            raise ValueError("fractions: val + test must be below 1, so that train has patches")
         return self
 
     @property
     def official_paths(self) -> list[Path]:
-        """The lists that make the split, train, val, test, absolute; none where no list does."""
-        return [find_repository() / name for name in self.files] if self.strategy == "official" else []
+        """The lists of the official split, train, val, test, absolute; empty for other splits."""
+        return [resolve_path(name) for name in self.files] if self.strategy == "official" else []
 
     @property
     def seen_paths(self) -> list[Path]:
         """The lists of patches that a pretrained backbone has seen, absolute."""
-        return [find_repository() / name for name in self.seen_lists]
+        return [resolve_path(name) for name in self.seen_lists]
 
     @property
     def file_paths(self) -> list[Path]:
-        """Every file that this section reads, absolute: their content counts too."""
+        """Every file that this section reads, absolute: the fingerprint covers their content too."""
         return [*self.official_paths, *self.seen_paths]

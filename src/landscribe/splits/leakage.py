@@ -1,8 +1,8 @@
-"""How near test and val lie to train, and what else makes a score say more, or less, than it seems to.
+"""The audit of leakage: how near test and val are to train, and other reasons why a score may be misleading.
 
-A patch of 1.2 km looks like the one beside it: a model that has seen the neighbour has half seen the patch. The audit
-counts what a split shares with another: neighbours by an edge (4) or a corner too (8), the same place twice, patches
-that a pretrained backbone has seen; and names the classes that a split cannot score. docs/leakage.md explains them.
+A patch of 1.2 km looks like the patch next to it: a model that has seen the neighbour has half seen the patch. The
+audit counts what a split shares with another: neighbours by an edge (4) or also by a corner (8), the same place twice,
+patches that a pretrained backbone has seen. It names the classes that a split cannot score. See docs/leakage.md.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,14 +13,15 @@ import numpy as np
 import pandas as pd
 
 from landscribe.splits.config import SPLITS
-from landscribe.splits.places import Pairs, find_near, has_coordinates, has_place
+from landscribe.splits.places import Pairs, find_near
+from landscribe.splits.rectangles import explain_unlocated, has_coordinates, has_place
 
-# One row of the table each: whose patches are counted, and beside whose.
+# One row of the table each: the split whose patches are counted, and the split of the neighbours.
 SPLIT_PAIRS = (("test", "train"), ("val", "train"), ("test", "val"))
 CONTACTS = ("4_neighbours", "8_neighbours", "same_place")  # the last is part of the first, the first of the second
 DATES = ("same_date", "other_date", "any_date")
-# Average precision is a mean over the positives: with fewer than ten, one patch alone can move it by more than 0.1,
-# which is more than good models differ by.
+# Average precision is a mean over the positives: with fewer than ten, a single patch can change it by more than 0.1,
+# which is more than the difference between good models.
 MIN_SCORED_PATCHES = 10
 
 
@@ -31,15 +32,15 @@ class Leakage:
     Attributes:
         table: one row for each of `SPLIT_PAIRS`: `split`, `against`, `num_patches` and `num_located` of `split`, then
             for each of `CONTACTS` and `DATES` `num_<contact>_<date>`, patches of `split` with such a neighbour in
-            `against`, and `share_<contact>_<date>`, of the located ones. <NA> where either has no place known, and,
-            where no patch has coordinates, for what cells of a granule cannot tell: other dates, the same place.
+            `against`, and `share_<contact>_<date>`, of the located ones. <NA> if either has no known place. Without
+            coordinates also <NA> for what is unknown from cells of a granule: other dates, the same place.
         leak: share of the located val and test patches with an 8-neighbour in train, of any date; None if unknown.
         num_patches: split -> patches.
         num_located: split -> those whose place is known.
-        num_seen: split -> patches named in `seen`, val and test alone; None where no list was given.
-        rare_classes: split -> class -> patches, where too few: none in train, fewer than `MIN_SCORED_PATCHES` in
-            val and test. Empty splits are left out.
-        warnings: what a reader of the scores must know, a sentence each.
+        num_seen: split -> patches named in `seen`, only val and test; None if no list was given.
+        rare_classes: split -> class -> number of patches, if too few: none in train, fewer than `MIN_SCORED_PATCHES`
+            in val and test. Empty splits are left out.
+        warnings: what a reader of the scores must know, one sentence each.
     """
 
     table: pd.DataFrame
@@ -51,7 +52,7 @@ class Leakage:
     warnings: list[str]
 
     def to_summary(self) -> dict[str, Any]:
-        """Return what JSON can hold: shares against train as `<split>_<contact>_<date>`, None where unknown."""
+        """Return values for JSON: shares against train as `<split>_<contact>_<date>`, None where unknown."""
         against_train = self.table[self.table["against"] == "train"].set_index("split")
         return {
             "leak": self.leak,
@@ -70,13 +71,13 @@ class Leakage:
 def audit(
     index: pd.DataFrame, splits: Mapping[str, str] | pd.Series, classes: Sequence[str] = (), seen: Collection[str] = ()
 ) -> Leakage:
-    """Return what the splits share; patches that no split holds count nowhere.
+    """Return what the splits share; patches in no split are not counted.
 
     Args:
-        index: one row a patch: patch_id, labels, and what is known of places, dates and names in BigEarthNet v1.
+        index: one row per patch: patch_id, labels, and what is known of places, dates and names in BigEarthNet v1.
         splits: patch_id -> split.
-        classes: of the nomenclature, so that one that no patch carries is told as well; else those of the index.
-        seen: names of patches that a pretrained backbone has learned from, as patch_id or v1_patch_id.
+        classes: of the nomenclature, so that a class without a patch is reported as well; else those of the index.
+        seen: names of patches that a pretrained backbone was trained on, as patch_id or v1_patch_id.
     """
     number = pd.Categorical(index["patch_id"].map(splits), SPLITS).codes
     classes = classes or sorted(index["labels"].explode().dropna().unique())
@@ -91,7 +92,7 @@ def audit(
     rare = _find_rare_classes(index, number, classes)
     warnings = [
         *(f"the split {split} is empty" for split in SPLITS if not num_patches[split]),
-        *_warn_of_places(table, num_patches, located, beyond_granules),
+        *_warn_of_places(table, num_patches, located, beyond_granules, explain_unlocated(index)),
         *_warn_of_seen(num_seen, num_patches),
         *_warn_of_classes(rare),
     ]
@@ -102,7 +103,7 @@ def _list_kinds() -> list[str]:
     return [f"{contact}_{date}" for contact in CONTACTS for date in DATES]
 
 
-# What the cells of a granule cannot tell: another date is another granule, and so is the same place twice.
+# Unknown from the cells of a granule: another date is another granule, and so is the same place twice.
 _UNSEEN_IN_CELLS = [kind for kind in _list_kinds() if "other_date" in kind or "same_place" in kind]
 
 
@@ -129,7 +130,7 @@ def _make_table(
 
 
 def _count_neighbours(pairs: Pairs, number: np.ndarray, split: int, against: int) -> dict[str, int]:
-    """Return kind of neighbour -> how many patches of `split` have one in `against`."""
+    """Return kind of neighbour -> number of patches of `split` that have one in `against`."""
     forth = (number[pairs.first] == split) & (number[pairs.second] == against)
     back = (number[pairs.second] == split) & (number[pairs.first] == against)
     rows = np.concatenate([pairs.first[forth], pairs.second[back]])
@@ -161,7 +162,7 @@ def _count_seen(index: pd.DataFrame, number: np.ndarray, seen: Collection[str]) 
 
 
 def _find_rare_classes(index: pd.DataFrame, number: np.ndarray, classes: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Return split -> class -> patches where too few."""
+    """Return split -> class -> number of patches, for classes with too few."""
     labels = pd.DataFrame({"split": np.array(SPLITS)[number], "label": index["labels"].to_numpy()}).explode("label")
     counts = labels.groupby(["label", "split"]).size().unstack(fill_value=0).reindex(list(classes), fill_value=0)
     least = {"train": 1, "val": MIN_SCORED_PATCHES, "test": MIN_SCORED_PATCHES}
@@ -173,10 +174,11 @@ def _find_rare_classes(index: pd.DataFrame, number: np.ndarray, classes: Sequenc
 
 
 def _warn_of_places(
-    table: pd.DataFrame, num_patches: Mapping[str, int], located: Mapping[str, int], beyond_granules: bool
+    table: pd.DataFrame, num_patches: Mapping[str, int], located: Mapping[str, int], beyond_granules: bool, why: str
 ) -> list[str]:
     if not any(located.values()):
-        return ["no places are known, neither coordinates nor cells of a granule: whether splits touch stays unknown"]
+        why = why or ", neither coordinates nor cells of a granule"
+        return [f"no places are known{why}: whether splits touch stays unknown"]
     missing = sum(num_patches.values()) - sum(located.values())
     table = table.fillna(0)
     return [
@@ -193,14 +195,18 @@ def _warn_of_places(
             for row in table[table["num_same_place_any_date"] > 0].itertuples()
         ),
         *([] if beyond_granules else ["places are known within each granule alone: neighbours in others are not seen"]),
-        *([f"{missing:,} patches have no known place: the shares of neighbours leave them out"] if missing else []),
+        *(
+            [f"{missing:,} patches have no known place{why}: the shares of neighbours leave them out"]
+            if missing
+            else []
+        ),
     ]
 
 
 def _warn_of_seen(num_seen: Mapping[str, int] | None, num_patches: Mapping[str, int]) -> list[str]:
     return [
         f"{number / num_patches[split]:.1%} of the {split} patches ({number:,} of {num_patches[split]:,}) are named in"
-        " split.seen_lists: a backbone pretrained on these knows them"
+        " split.seen_lists: a backbone pretrained on these lists has seen them"
         for split, number in (num_seen or {}).items()
         if number
     ]
@@ -210,9 +216,9 @@ def _warn_of_classes(rare: Mapping[str, Mapping[str, int]]) -> list[str]:
     warnings = []
     for split, counts in rare.items():
         if missing := [name for name, count in counts.items() if not count]:
-            warnings.append(f"{split} holds no patch of: {'; '.join(missing)}")
+            warnings.append(f"{split} has no patch of: {'; '.join(missing)}")
         if few := [f"{name} ({count})" for name, count in counts.items() if count]:
             warnings.append(
-                f"{split} holds fewer than {MIN_SCORED_PATCHES} patches of: {'; '.join(few)}: too few to score by"
+                f"{split} has fewer than {MIN_SCORED_PATCHES} patches of: {'; '.join(few)}: too few to score reliably"
             )
     return warnings

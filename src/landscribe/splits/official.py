@@ -13,15 +13,15 @@ from landscribe.splits.config import SPLITS, SplitConfig
 
 
 def read_official(index: pd.DataFrame, config: SplitConfig) -> Assignment:
-    """Return the split that three lists or, without lists, the column `official_split` give.
+    """Return the split of three lists or, without lists, of the column `official_split`.
 
     Args:
         index: columns patch_id, and official_split or, where known, v1_patch_id and s1_patch_id.
         config: section `split`.
 
     Raises:
-        ArchiveError: a list is unreadable, two lists name one patch, the lists name no patch of the index, or the
-            archive has no split of its own.
+        ArchiveError: a list is unreadable, two lists name one patch, no name is in the index, or the archive has no
+            split of its own.
     """
     index = index.reindex(columns=["patch_id", "v1_patch_id", "s1_patch_id", "official_split"])
     return _read_lists(index, config.official_paths) if config.files else _read_column(index)
@@ -45,7 +45,7 @@ def _read_lists(index: pd.DataFrame, paths: Sequence[Path]) -> Assignment:
     else:
         found = listed.index.get_indexer(index["v1_patch_id"])
         # The Sentinel-1 twins of v1 have other names than those of v2.
-        twin_warnings = ["the lists hold names of BigEarthNet v1; the patches were found by their v1_patch_id"]
+        twin_warnings = ["the lists have names of BigEarthNet v1; the patches were found by their v1_patch_id"]
     if (found < 0).all():
         raise ArchiveError(
             f"split.files: none of the names in {', '.join(map(str, paths))} is in the archive. Name the lists of this"
@@ -58,11 +58,11 @@ def _read_lists(index: pd.DataFrame, paths: Sequence[Path]) -> Assignment:
 
 
 def _merge_lists(paths: Sequence[Path]) -> tuple[pd.Series, list[str]]:
-    """Return name -> number of its split, and warnings of names that stand twice in one list."""
+    """Return name -> number of its split, and warnings about names that occur twice in one list."""
     columns = [pd.Series(number, read_names(path)) for number, path in enumerate(paths)]
     unique = [column[~column.index.duplicated()] for column in columns]
     warnings = [
-        f"{path.name}: {len(column) - len(once):,} names stand there more than once; each counts once"
+        f"{path.name}: {len(column) - len(once):,} names occur more than once; each counts once"
         for path, column, once in zip(paths, columns, unique, strict=True)
         if len(column) > len(once)
     ]
@@ -76,7 +76,7 @@ def _merge_lists(paths: Sequence[Path]) -> tuple[pd.Series, list[str]]:
 
 
 def _count_absent(absent: np.ndarray, listed: np.ndarray, paths: Sequence[Path]) -> list[str]:
-    """Warn of names that the index does not hold: excluded patches, a part of the archive, a list of another one."""
+    """Warn about names that are not in the index: excluded patches, a partial archive, a list of another archive."""
     sizes = [(np.count_nonzero(absent == number), np.count_nonzero(listed == number)) for number in range(len(paths))]
     return [
         f"{path.name}: {num_absent:,} of {num_listed:,} names are not in the index"
@@ -86,7 +86,7 @@ def _count_absent(absent: np.ndarray, listed: np.ndarray, paths: Sequence[Path])
 
 
 def _compare_twins(index: pd.DataFrame, paths: Sequence[Path]) -> list[str]:
-    """Warn of lists of pairs whose Sentinel-1 patches are not those of the index."""
+    """Warn about lists of pairs whose Sentinel-1 patches are not those of the index."""
     known = index.dropna(subset=["s1_patch_id"])
     if known.empty:
         return []
@@ -94,5 +94,5 @@ def _compare_twins(index: pd.DataFrame, paths: Sequence[Path]) -> list[str]:
     for path in paths:
         twins = known["patch_id"].map(read_pairs(path))
         if num_other := np.count_nonzero(twins.notna() & (twins != known["s1_patch_id"])):
-            warnings.append(f"{path.name}: {num_other:,} patches stand with another Sentinel-1 twin than in the index")
+            warnings.append(f"{path.name}: {num_other:,} patches have another Sentinel-1 twin than in the index")
     return warnings

@@ -1,4 +1,4 @@
-"""Report of the stage `split`: which classes and places went where, and what the splits share."""
+"""Report of the stage `split`: classes and places of each split, and what the splits share."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from landscribe.splits.leakage import Leakage
 from landscribe.splits.map import draw_map
 
 _LEFT_OUT = "left out"
-_MAX_DRAWN = 100  # classes, the most frequent ones: more names no picture can show
+_MAX_DRAWN = 100  # classes, the most frequent ones: a picture cannot show more names
 _CONTACTS = {
     "4_neighbours_same_date": "share an edge, same date",
     "4_neighbours_other_date": "share an edge, other date",
@@ -34,7 +34,7 @@ def write_split_report(
     Args:
         folder: receives summary.json, class_balance.csv, leakage.csv and a picture of each, and map.png.
         index: all patches, as `labels.read_index`.
-        assignment: who is in which split.
+        assignment: the split of each patch.
         leakage: its audit.
         classes: class order.
     """
@@ -57,20 +57,20 @@ def write_split_report(
 
 
 def _write_balance(folder: Path, labels: pd.Series, groups: pd.Series, classes: Sequence[str]) -> None:
-    """Write how many patches of each class each split holds, and draw which share of the split they are."""
+    """Write the number of patches of each class in each split, and draw their share of the split."""
     multi_hot = encode_multi_hot(labels, classes)
     counts = {split: np.count_nonzero(multi_hot[groups == split], axis=0) for split in SPLITS}
     with replacing(folder / "class_balance.csv") as beside:
         pd.DataFrame(counts, index=pd.Index(classes, name="class")).to_csv(beside)
     order = np.argsort(-sum(counts.values()), kind="stable")[:_MAX_DRAWN]
     shares = {split: (counts[split][order] / max(1, (groups == split).sum())).tolist() for split in SPLITS}
-    title = "Share of each split's patches that carry a class (hollow: none)"
+    title = "Share of each split's patches that have a class (hollow: none)"
     draw_dots(folder / "class_balance.png", title, [classes[number] for number in order], shares, "share of the split")
 
 
 def _draw_leakage(path: Path, leakage: Leakage) -> None:
-    """Draw which share of val and test touches train, and was seen by a pretrained backbone where lists say so."""
-    title = "How many val and test patches lie beside a train patch"
+    """Draw the shares of val and test that touch train and, if lists are given, that a backbone has seen."""
+    title = "Val and test patches next to a train patch"
     rows = leakage.table[leakage.table["against"] == "train"].set_index("split")
     shares = 100 * rows[[f"share_{contact}" for contact in _CONTACTS]].astype(float).set_axis(
         _CONTACTS.values(), axis=1

@@ -1,6 +1,6 @@
 """Strategy `spatial`: no patch has a neighbour in another split.
 
-Neighbours look alike. A classifier that has seen the patch next door is scored on remembering it; this strategy holds
+Neighbours look alike. If a classifier has seen the neighbour of a patch, its score measures memory. This strategy holds
 out whole blocks, tiles or countries and leaves out the patches along their borders (Roberts et al. 2017,
 doi:10.1111/ecog.02881, on cross-validation in blocks; Ploton et al. 2020, doi:10.1038/s41467-020-18321-y, on buffers).
 """
@@ -12,14 +12,16 @@ import numpy as np
 import pandas as pd
 
 from landscribe.core.errors import ArchiveError, ParamsError, did_you_mean
+from landscribe.core.files import compute_digest
 from landscribe.splits.assignment import Assignment, make_assignment
 from landscribe.splits.config import SPLITS, Spatial, SplitConfig
 from landscribe.splits.digest_order import rank_by_digest
-from landscribe.splits.places import find_near, has_place
+from landscribe.splits.places import find_near
+from landscribe.splits.rectangles import Rectangles, explain_unlocated, has_place, read_rectangles
 
 _TRAIN, _VAL, _TEST = range(len(SPLITS))
 _ROUNDS = 8  # of drawing, counting what the buffer takes, and drawing a little more or less
-_PLACE_COLUMNS = ["epsg", "ulx_m", "uly_m", "size_m", "granule", "column", "row", "tile", "country"]
+_NAMES = ["granule", "column", "row", "tile", "country"]
 _MAX_CHOICE = 200  # groups looked at to exchange
 _COARSE = 0.02  # a share farther than this from what was asked for deserves a warning
 
@@ -29,7 +31,7 @@ class _Groups:
     """Patches that stay together.
 
     Attributes:
-        number: int [patch], the patch's group; -1 for a patch that no group can take.
+        number: int [patch], the patch's group; -1 for a patch without a group.
         names: of the groups, sorted.
         sizes: int [group], patches.
         first: int [pair], patch near `second` in another group.
@@ -44,20 +46,20 @@ class _Groups:
 
 
 def draw_spatial(index: pd.DataFrame, config: SplitConfig) -> Assignment:
-    """Return splits of whole groups, none of whose patches lies within `buffer_cells` of another split.
+    """Return splits of whole groups; none of their patches is within `buffer_cells` of another split.
 
     Args:
-        index: columns patch_id and those of places: epsg, ulx_m, uly_m, size_m, granule, column, row, tile, country.
+        index: columns patch_id and those of places, `PATCH_SCHEMA`; what is missing is unknown.
         config: section `split`.
 
     Raises:
-        ArchiveError: the index does not say where patches lie, or there are too few groups.
+        ArchiveError: the index has no places of patches, or there are too few groups.
         ParamsError: `val` or `test` names an unknown group.
     """
     unit = config.spatial.unit
     names = _name_groups(index, config.spatial)
     placed = has_place(index)
-    _check_places(names, placed, unit)
+    _check_places(names, placed, unit, explain_unlocated(index))
     groups = _make_groups(index, names.where(placed), config.spatial.buffer_cells)
     split = _draw(groups, config)
     sizes = np.bincount(split[split >= 0], minlength=len(SPLITS))
@@ -68,46 +70,51 @@ def draw_spatial(index: pd.DataFrame, config: SplitConfig) -> Assignment:
     }
     warnings = _warn(sizes, config)
     if unit == "tile" and (num_granules := np.count_nonzero(names == index.get("granule"))):
-        warnings.append(f"{num_granules:,} patches have no tile; their granules stand for it")
+        warnings.append(f"{num_granules:,} patches have no tile; they are grouped by granule instead")
     return make_assignment(index["patch_id"], split, left_out, warnings)
 
 
 def _name_groups(index: pd.DataFrame, spatial: Spatial) -> pd.Series:
     """Return the name of each patch's group; null where it is unknown."""
-    index = index.reindex(columns=_PLACE_COLUMNS)
+    named = index.reindex(columns=_NAMES)
     match spatial.unit:
         case "country":
-            return index["country"]
+            return named["country"]
         case "tile":
-            return index["tile"].fillna(index["granule"])
+            return named["tile"].fillna(named["granule"])
         case "block":
-            return _name_blocks(index, spatial.block_cells)
+            return _name_blocks(named, read_rectangles(index), spatial.block_cells)
 
 
-def _name_blocks(index: pd.DataFrame, block_cells: int) -> pd.Series:
+def _name_blocks(named: pd.DataFrame, located: Rectangles, block_cells: int) -> pd.Series:
     """Name squares of `block_cells` x `block_cells` patches: on the plane of the coordinates, else of the granule.
 
     Tiles overlap; on one plane the patches of two tiles at one place fall into one block.
     """
-    located = index[["epsg", "ulx_m", "uly_m", "size_m"]].notna().all(axis=1)
-    zone = "EPSG:" + index["epsg"].astype("Int32").astype("string")
-    side_m = index["size_m"] * block_cells
-    across = (index["ulx_m"] / side_m).where(located, index["column"] / block_cells)
-    down = (index["uly_m"] / side_m).where(located, index["row"] / block_cells)
-    blocks = pd.DataFrame(
-        {"plane": zone.where(located, index["granule"]), "across": np.floor(across), "down": np.floor(down)}
-    )
+    blocks = named[["column", "row"]].astype(np.float64) / block_cells
+    blocks.insert(0, "plane", named["granule"].astype(object))
+    rows, [left, top] = located.rows, located.corner.T
+    # Patches of one plane share one grid, whatever the size of each.
+    sides = pd.DataFrame(located.size).groupby(located.plane).transform("median").to_numpy() * block_cells
+    blocks.iloc[rows, 0] = np.array([_name_plane(name) for name in located.names], object)[located.plane]
+    blocks.iloc[rows, 1:] = np.column_stack([left, top]) / sides
+    blocks[["column", "row"]] = np.floor(blocks[["column", "row"]])
     number = blocks.groupby(list(blocks), sort=False).ngroup()  # -1 for a patch without a place
     unique = blocks[~number.duplicated() & (number >= 0)]
-    names = {number[row.Index]: f"{row.plane}/{row.across:.0f}/{row.down:.0f}" for row in unique.itertuples()}
+    names = {number[row.Index]: f"{row.plane}/{row.column:.0f}/{row.row:.0f}" for row in unique.itertuples()}
     return number.map(names)
 
 
-def _check_places(names: pd.Series, placed: np.ndarray, unit: str) -> None:
+def _name_plane(name: str) -> str:
+    """Return the name of a plane, short: a digest in place of a coordinate system in words."""
+    return name if name.startswith("EPSG:") else f"WKT:{compute_digest(name)[:12]}"
+
+
+def _check_places(names: pd.Series, placed: np.ndarray, unit: str, why: str) -> None:
     if not placed.any():
         raise ArchiveError(
             "split.strategy: spatial needs the places of the patches, coordinates or cells of granules; this archive"
-            " gives none. Choose random, stratified or official."
+            f" gives none{why}. Choose random, stratified or official."
         )
     if names[placed].isna().all():
         raise ArchiveError(
@@ -125,7 +132,7 @@ def _make_groups(index: pd.DataFrame, names: pd.Series, buffer_cells: int) -> _G
 
 
 def _draw(groups: _Groups, config: SplitConfig) -> np.ndarray:
-    """Return int8 [patch]: the draw that meets the fractions best once the buffer is left out."""
+    """Return int8 [patch]: the draw whose fractions are best after the buffer is left out."""
     shares = np.array(config.fractions.shares)
     ranked = _rank(groups, config.seed)
     held = _hold_named(groups, config.spatial)
@@ -171,7 +178,7 @@ def _hold_named(groups: _Groups, spatial: Spatial) -> np.ndarray:
 def _fill(sizes: np.ndarray, ranked: Sequence[int], held: np.ndarray, targets: dict[int, float]) -> np.ndarray:
     """Return int8 [group]: each split of `targets` takes free groups in ranked order as long as they fit.
 
-    Then groups are exchanged as long as that comes closer to the target. Each split gets at least one, and train too.
+    Then groups are exchanged as long as this improves the size. Each split, train included, gets at least one group.
     """
     held = held.copy()
     for position, (split, target) in enumerate(targets.items()):
@@ -188,12 +195,12 @@ def _fill(sizes: np.ndarray, ranked: Sequence[int], held: np.ndarray, targets: d
 
 
 def _exchange(sizes: np.ndarray, held: np.ndarray, free: Sequence[int], split: int, target: float, most: int) -> None:
-    """Put one group in, take one out, or both, while the split comes closer to `target` and holds 1 to `most`."""
+    """Add one group, remove one, or both, as long as the split gets closer to `target` and has 1 to `most` groups."""
     order = np.array(free)
     while True:
         inside = held[order] == split
         taken, rest = order[inside], order[~inside]
-        # Row 0 takes none out, column 0 puts none in; a few of many groups are choice enough.
+        # Row 0 removes none, column 0 adds none; a few of many groups give enough choice.
         out, into = (np.append(0, sizes[numbers[:_MAX_CHOICE]]) for numbers in (taken, rest))
         off = np.abs(target - sizes[taken].sum() + out[:, None] - into)
         if not len(taken):
@@ -210,7 +217,7 @@ def _exchange(sizes: np.ndarray, held: np.ndarray, free: Sequence[int], split: i
 
 
 def _leave_out_borders(groups: _Groups, held: np.ndarray) -> np.ndarray:
-    """Return int8 [patch], -1 along borders: test stays whole, val yields to test, train to both."""
+    """Return int8 [patch], -1 along borders: test keeps all, val loses patches near test, train those near both."""
     split: np.ndarray = np.append(held, np.int8(-1))[groups.number]
     for yielding in (_VAL, _TRAIN):
         one, other = split[groups.first], split[groups.second]
@@ -223,7 +230,7 @@ def _check_sizes(split: np.ndarray, held: np.ndarray, drawn: Sequence[int]) -> N
     for number in {_TRAIN, *drawn, *held}:
         if not (split == number).any():
             raise ArchiveError(
-                f"split.spatial: every patch of {SPLITS[number]} lies in the buffer of another split. Choose a smaller"
+                f"split.spatial: every patch of {SPLITS[number]} is in the buffer of another split. Choose a smaller"
                 " buffer_cells or larger groups."
             )
 
@@ -232,7 +239,7 @@ def _warn(sizes: np.ndarray, config: SplitConfig) -> list[str]:
     shares, wanted = sizes / sizes.sum(), np.array(config.fractions.shares)
     named = {"val": config.spatial.val, "test": config.spatial.test}
     return [
-        f"{split} has {shares[number]:.1%} of the patches, {wanted[number]:.1%} was asked for:"
+        f"{split} has {shares[number]:.1%} of the patches, {wanted[number]:.1%} was requested:"
         f" whole groups ({config.spatial.unit}) come no closer"
         for number, split in enumerate(SPLITS)
         if split in named and not named[split] and abs(shares[number] - wanted[number]) > _COARSE

@@ -1,4 +1,4 @@
-"""Section `split` names one of four strategies; this is where they meet."""
+"""Makes the split by the strategy that section `split` names."""
 
 import pandas as pd
 
@@ -14,12 +14,12 @@ def make_splits(index: pd.DataFrame, config: SplitConfig) -> Assignment:
     """Return the split of each patch; it depends on the index and params alone, not on the order of the rows.
 
     Args:
-        index: one row a patch, columns as `PATCH_SCHEMA` in archive/protocol.py; only those of the strategy are read.
+        index: one row per patch, columns as `PATCH_SCHEMA` in archive/protocol.py; only those of the strategy are read.
         config: section `split`.
 
     Raises:
         ArchiveError: a list is unreadable, two lists name one patch, or the index lacks what the strategy needs.
-        ParamsError: `split.spatial` names a tile or country that the index does not hold.
+        ParamsError: `split.spatial` names a tile or country that is not in the index.
     """
     match config.strategy:
         case "random":

@@ -1,8 +1,8 @@
 """Strategy `stratified`: every class keeps its share in every split.
 
-Iterative stratification: the rarest class is dealt first, while there is still a choice, then the rarest of what is
-left (Sechidis, Tsoumakas, Vlahavas 2011, doi:10.1007/978-3-642-23808-6_10). Where classes always come together it can
-leave one of them askew, so a last step moves single patches until every class lies within its tolerance.
+Iterative stratification: the rarest class is distributed first, while there is still a choice, then the rarest of the
+remaining ones (Sechidis, Tsoumakas, Vlahavas 2011, doi:10.1007/978-3-642-23808-6_10). If classes always occur together
+one of them can be unbalanced, so a last step moves single patches until every class is within its tolerance.
 """
 
 import numpy as np
@@ -15,12 +15,12 @@ from landscribe.splits.assignment import Assignment, make_assignment
 from landscribe.splits.config import SPLITS, SplitConfig
 from landscribe.splits.digest_order import rank_by_digest
 
-# The promise for a class of at least `MIN_PATCHES`: its number in a split is within a share of what it should be.
+# For a class of at least `MIN_PATCHES` patches: its number in a split is within this share of the wanted number.
 MIN_PATCHES = 20
 TOLERANCE_SHARE = 0.15
 TOLERANCE_PATCHES = 2.0
-_MAX_MOVES = 500  # far more than any draw needed that could be levelled at all
-_REST_MOVES = 50  # a patch just moved stays for so long, or it would be moved back at once
+_MAX_MOVES = 500  # far more than any solvable case has needed
+_REST_MOVES = 50  # moves for which a moved patch stays, or it would be moved back immediately
 
 
 def draw_stratified(index: pd.DataFrame, config: SplitConfig) -> Assignment:
@@ -81,21 +81,21 @@ def _apportion(missing: np.ndarray, total: int) -> np.ndarray:
 
 
 def _compute_tolerance(wanted: np.ndarray) -> np.ndarray:
-    """Return float64 [split, class]: how far a number of patches may be from what is wanted."""
+    """Return float64 [split, class]: the tolerated difference from the wanted number of patches."""
     tolerance = np.maximum(TOLERANCE_SHARE * wanted, TOLERANCE_PATCHES)
     tolerance[:, -1] = 1  # the size of the split itself
     return tolerance
 
 
 def _level(member: sparse.csr_array, split: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Move single patches until every class is within its tolerance; return the best splits met.
+    """Move single patches until every class is within its tolerance; return the best splits found.
 
-    Each move is the one that leaves the least sum of squares of distance / tolerance, better or not: a step back is
-    often the way out of a dead end (tabu search, Glover 1989, doi:10.1287/ijoc.1.3.190).
+    Each move is the one with the smallest sum of squares of distance / tolerance, even if it is worse than before: this
+    allows the search to leave a local minimum (tabu search, Glover 1989, doi:10.1287/ijoc.1.3.190).
     """
     tolerance = _compute_tolerance(wanted)
     rows, rests_until = np.arange(len(split)), np.zeros(len(split), np.int64)
-    closed = wanted[:, -1] == 0  # a split that nobody wants stays empty
+    closed = wanted[:, -1] == 0  # a split with fraction 0 stays empty
     split, best, least, counts = split.copy(), split, np.inf, _count(member, split)
     for move in range(_MAX_MOVES):
         off = (counts - wanted) / tolerance
@@ -115,9 +115,9 @@ def _level(member: sparse.csr_array, split: np.ndarray, wanted: np.ndarray) -> n
 
 
 def _warn(counts: np.ndarray, wanted: np.ndarray, classes: list[str]) -> list[str]:
-    """Tell what broke the promise: no way was found to give all classes their share and all splits their size."""
+    """Return a warning if no split was found in which all classes have their share and all splits their size."""
     askew = (np.abs(counts - wanted) > _compute_tolerance(wanted)).any(axis=0)
     names = np.array(classes)[askew[:-1] & (counts.sum(axis=0)[:-1] >= MIN_PATCHES)]
-    share = f"some splits hold more than {TOLERANCE_SHARE:.0%} more or less than their share of: {'; '.join(names)}"
-    size = f"the splits are up to {np.abs(counts - wanted)[:, -1].max():.0f} patches larger or smaller than asked for"
+    share = f"some splits have over {TOLERANCE_SHARE:.0%} more or less than their share of: {'; '.join(names)}"
+    size = f"the splits are up to {np.abs(counts - wanted)[:, -1].max():.0f} patches larger or smaller than requested"
     return [*([share] if len(names) else []), *([size] if askew[-1] else [])]

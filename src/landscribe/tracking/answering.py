@@ -3,20 +3,24 @@
 import contextlib
 from collections.abc import Iterator
 
-from mlflow.exceptions import MlflowException
+from landscribe.core.errors import LandscribeError, RegistryError
 
-from landscribe.core.errors import RegistryError
+_REMEDY = "Check that the MLflow store answers and try again."
 
 
 @contextlib.contextmanager
-def expect_answer(what: str) -> Iterator[None]:
-    """Turn a failure of MLflow, or of its artifact store, into a `RegistryError`.
+def expect_answer(what: str, remedy: str = _REMEDY) -> Iterator[None]:
+    """Turn a failure of MLflow, of its database or of its artifact store into a `RegistryError`.
 
     Args:
-        what: was to be done, e.g. "the log of champions cannot be read".
+        what: cannot be done, e.g. "the log of champions cannot be read".
+        remedy: what to do.
     """
     try:
         yield
-    except (MlflowException, OSError) as error:
+    except LandscribeError:
+        raise
+    except Exception as error:  # MLflow lets through whatever the driver of a database raises
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RegistryError(f"{what}: {reason} Check that the MLflow store answers and try again.") from error
+        end = "" if reason.endswith((".", "!", "?")) else "."
+        raise RegistryError(f"{what}: {reason}{end} {remedy}") from error

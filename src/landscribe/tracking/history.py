@@ -1,4 +1,4 @@
-"""The history of a training: one row of numbers an epoch, as CSV."""
+"""The history of a training: one row of numbers per epoch, as CSV."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from landscribe.core.files import replacing
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
-    """Write one row an epoch, atomically; the first row names the columns."""
+    """Write one row per epoch, atomically; the first row names the columns."""
     with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(history[0]), lineterminator="\n")
         writer.writeheader()

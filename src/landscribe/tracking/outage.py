@@ -1,4 +1,4 @@
-"""A store that does not answer: which errors say so, how long it is waited for, what the log says."""
+"""A store that does not answer: which errors mean that, how long to wait, which lines to log."""
 
 import itertools
 import threading
@@ -24,7 +24,7 @@ _MAX_REASON = 120  # characters of an error in a sentence
 
 
 class _Outage:
-    """What the threads of this process know of the store: since when it has not answered, whether one gave it up."""
+    """State of the store, shared by the threads: since when it has not answered, and whether it was given up."""
 
     def __init__(self) -> None:
         self.since: float | None = None
@@ -54,7 +54,7 @@ def attempt(call: Callable[..., T], *arguments: Any, **named: Any) -> T:
 
     Raises:
         StoreDownError: the store does not answer.
-        RegistryError: it does not let this user in; whatever else the call raises comes through.
+        RegistryError: it refuses this user; other errors of the call are raised unchanged.
     """
     try:
         result = call(*arguments, **named)

@@ -1,4 +1,4 @@
-"""What a run logs, on its way to the store: on disk first, then sent by a thread, in order, until the store has it.
+"""The outbox of a run: entries are written to disk first, then a thread sends them in order until the store has them.
 
 The thread that trains never waits for the store. Each point carries the time at which it was logged, and MLflow keeps
 equal points once: to send them again after an answer was lost does no harm. What a process leaves behind, because it
@@ -57,20 +57,20 @@ class Outbox:
         threading.Thread(target=self._work, name="outbox", daemon=True).start()
 
     def put_metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Take metrics of now."""
+        """Add metrics with the present time."""
         numbers = {name: float(value) for name, value in metrics.items()}
         self._put({"metrics": numbers, "step": step, "time_ms": read_clock_ms()})
 
     def put_inputs(self, inputs: Sequence[Mapping[str, Any]]) -> None:
-        """Take the datasets that the run reads, as `make_inputs` wants them."""
+        """Add the datasets that the run reads, in the form that `make_inputs` takes."""
         self._put({"inputs": list(inputs)})
 
     def put_tags(self, tags: Mapping[str, str]) -> None:
-        """Take tags."""
+        """Add tags."""
         self._put({"tags": dict(tags)})
 
     def flush(self) -> None:
-        """Wait until the store has all of it, or gives no sign for `outage.PATIENCE_S`."""
+        """Wait until the store has all entries, or has not answered for `outage.PATIENCE_S`."""
         self._wait(outage.PATIENCE_S)
 
     def close(self, status: str, *, is_failed: bool) -> None:
@@ -116,7 +116,7 @@ class Outbox:
             self._changed.notify_all()
 
     def _wait(self, patience_s: float) -> None:
-        """Wait until nothing is left, or nothing has moved for so long."""
+        """Wait until nothing is left, or nothing was sent for this time."""
         with self._changed:
             while (left := len(self._entries)) and self._refusal is None:
                 if not self._changed.wait_for(partial(self._has_moved, left), patience_s):
@@ -150,7 +150,7 @@ class Outbox:
             return [] if self._abandoned else list(islice(self._entries, _MAX_ENTRIES))
 
     def _drop(self, count: int) -> None:
-        """Forget entries that the store has."""
+        """Remove entries that the store has."""
         with self._changed:
             if self._abandoned:  # the file is another's now; it holds them once more, which does no harm
                 return
@@ -162,7 +162,7 @@ class Outbox:
 
 
 def deliver() -> None:
-    """Send what processes that have ended left behind for this store.
+    """Send the entries that ended processes have left for this store.
 
     Raises:
         StoreDownError: the store does not answer.

@@ -20,12 +20,11 @@ _NO_SUCH = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")  # alias, mode
 
 
 def read_alias(model_name: str, alias: str) -> ModelVersion | None:
-    """Return the version under an alias, or None.
+    """Return the version under an alias of the open store, or None.
 
     Raises:
         RegistryError: the registry does not answer.
     """
-    open_store()
     with expect_answer(f"the alias {alias} of {model_name} cannot be read"):
         try:
             return MlflowClient().get_model_version_by_alias(model_name, alias)

@@ -112,7 +112,7 @@ def left_to_register() -> Iterator[None]:
 
 
 def find_run(run_id: str) -> str | None:
-    """Return the id of the run, or of the run that was made anew in its place; None when the store has neither."""
+    """Return the id of the run, or of the run that replaces it after a loss; None if the store has neither."""
     _open_store()
     try:
         if patiently(mlflow.get_run, run_id).info.lifecycle_stage == "active":
@@ -218,7 +218,7 @@ def add_to_run(run_id: str, metrics: Mapping[str, float], reports: Path, names: 
 
 
 def ensure_run(metrics: Mapping[str, float], reports: Path) -> str:
-    """Return the id of the training's run, brought up to date; when the store has lost it, make it anew.
+    """Return the id of the training's run, brought up to date; if the store has lost it, restore it.
 
     DVC's run cache restores metrics without logging them, and a training may have ended while the store was down: what
     the run lacks is logged here.
@@ -251,7 +251,7 @@ def write_record(
     metrics: Mapping[str, float],
     datasets: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Write `run.json`: enough, with the history beside it, to make the run anew when the store loses it."""
+    """Write `run.json`: with the history next to it, enough to restore the run if the store loses it."""
     record = {
         "format": RECORD_FORMAT,
         "run_id": run_id,

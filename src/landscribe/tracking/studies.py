@@ -1,6 +1,6 @@
-"""A study in MLflow: one parent run, one child run a trial. The study is the truth, the runs follow it.
+"""A study in MLflow: one parent run, one child run per trial. The study is the reference, the runs follow it.
 
-What the report of a finished search keeps of them is enough to make them anew in a store that has lost them.
+The report of a finished search has enough data to restore the runs in a store that has lost them.
 """
 
 import contextlib
@@ -100,7 +100,7 @@ def write_record(
     metrics: Mapping[str, float],
     trials: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Write `run.json` of a search: enough, with its report, to make its runs anew when the store loses them.
+    """Write `run.json` of a search: with its report, enough to restore its runs if the store loses them.
 
     Args:
         path: of the file.
@@ -137,7 +137,7 @@ def is_whole(folder: Path) -> bool:
 
 
 def ensure_study(folder: Path) -> None:
-    """Make the runs anew that the store has lost of the search that made a report.
+    """Restore the runs that the store has lost of the search that made a report.
 
     Args:
         folder: of the report: `run.json`, and what is logged as artifacts.

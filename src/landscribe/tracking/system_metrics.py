@@ -1,7 +1,7 @@
-"""How busy the machine is: MLflow's own measures, of all GPUs together.
+"""System metrics: those of MLflow, with all GPUs together.
 
 MLflow's thread for them ends with the first call that fails, holds up the end of the run while it does, and logs five
-metrics a GPU: a host of eight would drown what a run is about.
+metrics per GPU: on a host with eight they would hide the metrics of the run.
 """
 
 import os

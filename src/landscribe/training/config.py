@@ -1,4 +1,4 @@
-"""Section `train` of params.yaml, known without importing TensorFlow."""
+"""Section `train` of params.yaml, importable without TensorFlow."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
@@ -65,14 +65,14 @@ class TrainConfig(Section):
         clip_norm: gradients of the global batch longer than this are shortened to it; 0: never.
         ema_momentum: the weights that are evaluated and kept are a moving average over the steps (Polyak and Juditsky,
             doi:10.1137/0330046), with this share of the old; 0: the weights themselves.
-        norm_batches: batches of train from which batch-normalisation statistics are computed anew before an evaluation
-            that finds them unsettled, see `training.norms`; 0: never.
+        norm_batches: batches of train from which batch-normalisation statistics are computed again before an evaluation
+            if the moving averages have not converged, see `training.norms`; 0: never.
         early_stopping_epochs: stop after so many epochs without a better val macro average precision; 0: never.
         keep: weights of the epoch that is best on val, or of the last: with a small val split the best of many epochs
-            is best by luck, and cosine decay ends at a good one.
+            is best by chance, and cosine decay ends at a good one.
         test_time_augmentation: the saved model averages its logits over the eight symmetries of a patch, or of five
-            windows of it where training patches are smaller, see `models.looks`; the val scores of each epoch are those
-            of one look at the whole.
+            windows of it where training patches are smaller, see `models.views`; the val scores of each epoch are those
+            of one view of the whole.
         batch_size_patches: the global batch, over all devices together.
         modality_dropout: share of the training patches that lose one of their two sensors, see `pipeline.modality`; the
             model then serves with either missing. 0: none.

@@ -1,4 +1,4 @@
-"""What a training says while it runs: a line per epoch, and how far the epoch is."""
+"""Output of a training: one line per epoch, and the progress within the epoch."""
 
 from collections.abc import Mapping
 from typing import Any

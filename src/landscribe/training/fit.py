@@ -4,7 +4,7 @@ Two models of the same architecture: `trained` learns, on one device or several,
 will be saved, on one device in float32. After each epoch it takes over the weights, or their moving average.
 
 With a frozen backbone there are two phases: in the first the head alone learns, in the second everything, at a lower
-rate. Each is a training of its own: an optimizer that begins anew, a warm-up and a schedule over its epochs.
+rate. Each is a separate training: a new optimizer state, a warm-up and a schedule over its epochs.
 """
 
 import time
@@ -25,15 +25,15 @@ from landscribe.training.state import Snapshot, TrainState
 
 
 class DivergedError(TrainingError):
-    """The weights became infinite or no numbers: the learning rate is too high."""
+    """The weights became infinite or NaN: the learning rate is too high."""
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """The outcome of a training.
+    """The result of a training.
 
     Attributes:
-        history: one row an epoch: epoch (from 1), loss, val_loss, val_macro_ap, learning_rate, seconds.
+        history: one row per epoch: epoch (from 1), loss, val_loss, val_macro_ap, learning_rate, seconds.
     """
 
     history: Sequence[Mapping[str, float]]
@@ -50,20 +50,20 @@ class FitResult:
 
     @property
     def outcome(self) -> dict[str, float]:
-        """What a run says of all epochs together."""
+        """Metrics of all epochs together."""
         return {"best_epoch": self.best_epoch, "best_val_macro_ap": self.best_val_macro_ap}
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitTask:
-    """What to learn from and how to tell that it was learned.
+    """The data, the loss and the evaluation of a training.
 
     Attributes:
         make_batches: first epoch, from 0 -> dataset of (bands, multi_hot) over the epochs from there to the last.
-        steps: batches an epoch.
+        steps: batches per epoch.
         loss: Keras loss of (multi_hot, logits).
         evaluate: model -> {"val_loss", "val_macro_ap"}, measured on the whole val split.
-        norm_batches: inputs from which batch-normalisation statistics are computed anew; none: never.
+        norm_batches: inputs from which batch-normalisation statistics are computed again; none: never.
     """
 
     make_batches: Callable[[int], Any]

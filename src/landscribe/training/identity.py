@@ -1,4 +1,4 @@
-"""The digest of all that shapes a training: under it lies what a killed one left behind."""
+"""The digest of everything that a training depends on: the key of its snapshot and of its run."""
 
 from importlib.metadata import version
 

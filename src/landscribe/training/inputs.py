@@ -1,4 +1,4 @@
-"""Whether records hold what a training reads, known without importing TensorFlow."""
+"""Checks that the records contain what a training reads, without importing TensorFlow."""
 
 from landscribe.records.schema import Manifest, check_not_empty, check_subset
 from landscribe.training.config import TrainConfig

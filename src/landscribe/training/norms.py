@@ -1,4 +1,4 @@
-"""Batch-normalisation statistics computed anew, exactly, from train batches.
+"""Batch-normalisation statistics computed again, exactly, from train batches.
 
 The moving averages that Keras keeps lag behind: after few steps they are still those of the initial weights, and of
 averaged weights (`train.ema_momentum`) they are never the statistics at all. Before an evaluation that would suffer,
@@ -14,7 +14,7 @@ import numpy as np
 
 from landscribe.pipeline.backend import keras, tf
 
-_SETTLED = 0.01  # share of the initial statistics that a settled moving average may still hold
+_SETTLED = 0.01  # largest share of the initial statistics in a moving average that has converged
 
 
 class NormEstimator:
@@ -28,7 +28,7 @@ class NormEstimator:
         self._forward = tf.function(lambda values: model(values, training=True))
 
     def is_due(self, num_steps: int) -> bool:
-        """Return whether a moving average over so many steps has not settled."""
+        """Return whether a moving average over this number of steps has not converged."""
         return any(momentum**num_steps > _SETTLED for momentum in self._momenta)
 
     def estimate(self, batches: Iterable[Mapping[str, Any]]) -> None:

@@ -50,7 +50,7 @@ def read_weights(model: Any, averaged: bool) -> list[np.ndarray]:
 
 
 class _ClippingGlobally:
-    """Clips the gradient of the global batch: Keras clips the share of each replica before it adds them up."""
+    """Clips the gradient of the global batch; Keras clips that of each replica before it sums them."""
 
     def _clip_gradients(self, grads: Any) -> Any:
         replica = tf.distribute.get_replica_context()

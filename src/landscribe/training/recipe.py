@@ -71,7 +71,7 @@ def fit_classifier(
 
 
 def make_card(manifest: Manifest, statistics: Mapping[str, Mapping[str, Any]], config: TrainConfig) -> ModelCard:
-    """Return what travels with the model: bands and classes, by name and in order; what it can do without."""
+    """Return the card of the model: bands and classes, by name and in order, and the sensors that may be missing."""
     return ModelCard(
         bands={name: _describe_band(manifest, name) for name in config.bands},
         classes=manifest.classes,
@@ -95,7 +95,7 @@ def prepare(manifest: Manifest, config: TrainConfig, wanted: Device) -> str:
 
     Raises:
         RecordsError: a band is not stored, or train or val is empty.
-        TrainingError: a GPU was asked for and there is none.
+        TrainingError: a GPU was requested and there is none.
     """
     check_inputs(manifest, config)
     device = choose_device(wanted)
@@ -108,7 +108,7 @@ def read_pretrained(manifest: Manifest, config: TrainConfig) -> Pretrained | Non
     """Return the weights that `train.weights` names, for the bands and classes of a training; None: random ones.
 
     Raises:
-        TrainingError: they cannot be had, or do not fit.
+        TrainingError: they are not available, or do not fit.
         RegistryError: the registry holds no such model.
     """
     if config.weights is None:
@@ -161,7 +161,7 @@ def _build_trained(spec: ClassifierSpec, config: TrainConfig) -> Any:
 
 
 def _build_viewing(evaluated: Any, spec: ClassifierSpec, config: TrainConfig) -> Any:
-    """Return the classifier that looks several times at a patch, each time at as much of it as training has shown."""
+    """Return the classifier that averages several views of a patch, each of the size of the training patches."""
     network = build_classifier(_scale_sides(spec, config))
     network.set_weights(evaluated.get_weights())
     return average_views(network, {band.name: band.size_px for band in spec.bands})

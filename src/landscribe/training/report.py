@@ -13,7 +13,7 @@ def write_train_report(folder: Path, history: Sequence[Mapping[str, float]], pre
 
     Args:
         folder: receives the files.
-        history: one row an epoch, as `fit.FitResult.history`; its seconds are left out, as no two runs share them.
+        history: one row per epoch, as `fit.FitResult.history`; its seconds are left out, as no two runs share them.
         pretrained: the weights that the training started from; None for random ones.
     """
     if pretrained:

@@ -1,4 +1,4 @@
-"""What a training that is killed leaves behind: after each epoch, all that the next one depends on.
+"""Snapshots of a training: after each epoch, everything that the next one depends on.
 
 DVC deletes the outputs of a stage before it runs, so the state lies in a scratch folder of its own, one for each
 training (`<scratch>/<digest of all that shapes it>`). A snapshot is one file that is whole or absent; it replaces the
@@ -74,7 +74,7 @@ class TrainState:
             beside.write_text(run_id, encoding="utf-8")
 
     def finish(self) -> None:
-        """Mark the training as finished: what follows needs its state no more, unless it is killed at once."""
+        """Mark the training as finished: its state is no longer needed after the stage has ended."""
         (self.folder / _FINISHED).touch()
 
 

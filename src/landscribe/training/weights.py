@@ -1,4 +1,4 @@
-"""Where `train.weights` leads: checked before any work, without TensorFlow; its digest is part of a training."""
+"""The source of `train.weights`: checked before any work, without TensorFlow; its digest is part of a training."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from landscribe.core.errors import RecordsError, TrainingError
 from landscribe.core.files import compute_file_digest
-from landscribe.core.params import find_repository, find_scratch
+from landscribe.core.params import find_scratch, resolve_path
 from landscribe.models.card import read_card
 from landscribe.models.config import find_kind
 
@@ -27,7 +27,7 @@ class WeightsSource:
 
 
 def find_source(weights: str | None, backbones: Sequence[str]) -> WeightsSource:
-    """Return where `train.weights` leads now.
+    """Return the source that `train.weights` names now.
 
     Args:
         weights: `train.weights`; a relative path starts from the repository.
@@ -41,7 +41,7 @@ def find_source(weights: str | None, backbones: Sequence[str]) -> WeightsSource:
         case "registered":
             return _find_registered(str(weights), backbones)
         case "model" | "keras_weights" as kind:
-            path = find_repository() / str(weights)
+            path = resolve_path(str(weights))
             _check_file(path, kind, backbones)
             return WeightsSource(compute_file_digest(path), lambda: path)
         case _:
