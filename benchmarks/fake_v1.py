@@ -70,6 +70,12 @@ def plan_conversion(folder: Path, names: Sequence[str], shard_size_mb: float) ->
     splits = pd.DataFrame({"patch_id": names, "split": "train"})
     source = ConversionSource(BigEarthNetV1(folder / "S2", None), "made", index, splits, ("BEN-19", classes))
     config = ConvertConfig(
-        bands=list(S2_BANDS), image_size_px=128, shard_size_mb=shard_size_mb, max_bad_fraction=0, verify=False, seed=1
+        bands=list(S2_BANDS),
+        image_size_px=128,
+        max_nodata_fraction=0.5,
+        shard_size_mb=shard_size_mb,
+        max_bad_fraction=0,
+        verify=False,
+        seed=1,
     )
     return source, config

@@ -17,7 +17,6 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import Affine
 
 from landscribe.archive.image import (
-    IMAGE_SUFFIXES,
     PLANET_BAND_ORDER,
     ImageFacts,
     Square,
@@ -25,6 +24,7 @@ from landscribe.archive.image import (
     read_image,
     resample,
 )
+from landscribe.archive.image_format import IMAGE_SUFFIXES
 from landscribe.core.errors import PatchError
 
 ROWS_PX, COLUMNS_PX = 24, 48
@@ -102,7 +102,9 @@ def test_one_picture_in_every_colour_model_reads_the_same(tmp_path: Path, name: 
     write, quirk = COLOURED[name]
     write(tmp_path / name)
     facts = inspect(tmp_path / name)
-    assert facts == ImageFacts("uint8", ROWS_PX, COLUMNS_PX, None, (quirk,) if quirk else ())
+    bands = ("R", "G", "B", "NIR") if name == "marked.tif" else ("R", "G", "B")
+    assert facts == ImageFacts("uint8", ROWS_PX, COLUMNS_PX, None, (quirk,) if quirk else (), facts.bands)
+    assert set(facts.bands) == set(bands)
     values = read(tmp_path / name)
     assert values.dtype == np.uint8
     np.testing.assert_allclose(values.astype(int), make_picture().astype(int), atol=4)  # JPEG is not exact
@@ -113,7 +115,7 @@ GREY: dict[str, Callable[[Path], None]] = {
     "b.png": lambda path: save(path, "L"),
     "c.tif": lambda path: save(path, "L"),
     "alpha.png": lambda path: save(path, "LA"),
-    "two.tif": lambda path: save_raster(path, make_picture()[..., :2]),
+    "alpha.tif": lambda path: save(path, "LA"),
     "black-and-white.png": lambda path: save(path, "1"),
     "deep.png": lambda path: save_raster(path, make_deep()[..., :1], driver="PNG"),
     "deep.tif": lambda path: save_raster(path, make_deep()[..., :1]),
@@ -154,24 +156,36 @@ def test_sixteen_bits_stay_sixteen(tmp_path: Path, name: str) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty": (lambda path: path.write_bytes(b""), "expected JPEG, PNG or TIFF"),
-    "a web page": (lambda path: path.write_bytes(b"<html>404</html>"), "expected JPEG, PNG or TIFF"),
-    "another format": (lambda path: save(path, format="GIF"), "expected JPEG, PNG or TIFF"),
+    "empty": (lambda path: path.write_bytes(b""), "received an empty file"),
+    "unknown": (lambda path: path.write_bytes(b"abcdefghij"), "received bytes b'abcdefgh'. Fetch the file again"),
+    "a web page": (lambda path: path.write_bytes(b"<html>404</html>"), "received a web page (HTML)"),
+    "another format": (lambda path: save(path, format="GIF"), "expected JPEG, PNG, TIFF or JPEG 2000; received GIF"),
     "absent": (lambda path: None, "is unreadable: No such file"),
     "a folder": (lambda path: path.mkdir(), "is unreadable: Is a directory"),
     "a header alone": (lambda path: path.write_bytes(b"\xff\xd8\xff\xe0"), "is unreadable"),
-    "floats": (lambda path: save_raster(path, make_deep().astype(np.float32), driver="GTiff"), "received float32"),
+    "three bands of floats": (
+        lambda path: save_raster(path, make_deep().astype(np.float32), driver="GTiff"),
+        "received gray, undefined, undefined of float32. Name the 3 band(s), in the order of the file,",
+    ),
+    "whole numbers of 32 bit": (
+        lambda path: save_raster(path, make_deep().astype(np.int32), driver="GTiff"),
+        "received int32. Convert a copy of it (rio convert --dtype float32 x.png copy.tif)",
+    ),
+    "two bands that nobody marked": (
+        lambda path: save_raster(path, make_deep()[..., [0, 1]], driver="GTiff"),
+        "received gray, undefined of uint16. Name the 2 band(s)",
+    ),
     "five bands that nobody marked": (
         lambda path: save_raster(path, make_deep()[..., [0, 1, 2, 0, 0]], driver="GTiff"),
-        "bands marked red, green, blue, or 4 bands without marks; received gray, undefined",
+        "received gray, undefined, undefined, undefined, undefined of uint16. Name the 5 band(s)",
     ),
     "four bands, one of them alpha": (
         lambda path: save_raster(path, make_deep()[..., [0, 1, 2, 0]], driver="GTiff", alpha="YES"),
-        "received gray, alpha, undefined, undefined. Mark the bands in a copy of the file",
+        "received gray, alpha, undefined, undefined of uint16. Name the 4 band(s)",
     ),
     "three bands, one of them alpha": (
         lambda path: save_raster(path, make_deep()[..., [0, 1, 2]], driver="GTiff", alpha="YES"),
-        "received gray, alpha, undefined. Mark the bands",
+        "(rio edit-info --colorinterp gray,undefined,undefined)",
     ),
 }
 

@@ -253,7 +253,10 @@ def test_infrared_is_missing_in_an_image_of_three_bands(archive: TaggedImages) -
         archive.read_patch("beach01.jpg", None, make_bands(16, names=["R", "NIR"]))
 
 
-@pytest.mark.parametrize("band_order", [("B", "G", "R", "N"), ("B", "B", "G", "R"), ()])
+@pytest.mark.parametrize(
+    "band_order",
+    [("B", "G", "R", "nir"), ("B", "B", "G", "R"), ("B", "G", "R", "a/b"), ("RE", "red edge"), ("x", "X"), ()],
+)
 def test_an_impossible_band_order_is_refused_by_its_key(tmp_path: Path, band_order: tuple[str, ...]) -> None:
     with pytest.raises(ParamsError, match=r"archive\.band_order: expected"):
         TaggedImages(tmp_path, tmp_path / "tags.csv", band_order)

@@ -42,7 +42,8 @@ ALL_BANDS = [*S2_BANDS, *S1_BANDS]
 
 def make_config(**values: Any) -> ConvertConfig:
     """Return a section `convert` whose shards hold a dozen patches."""
-    base: dict[str, Any] = {"bands": ALL_BANDS, "image_size_px": 16, "shard_size_mb": 3.4, "max_bad_fraction": 0.0}
+    base: dict[str, Any] = {"bands": ALL_BANDS, "image_size_px": 16, "max_nodata_fraction": 0.5, "shard_size_mb": 3.4}
+    base |= {"max_bad_fraction": 0.0}
     return ConvertConfig.model_validate(base | {"verify": False, "seed": 20170613} | values)
 
 

@@ -264,7 +264,9 @@ def test_reading_an_entry_inverts_writing(tmp_path: Path) -> None:
     statistics = make_statistics("uint16")
     statistics.add(np.arange(9, dtype=np.uint16))
     bad = [LeftOut("c", "no “B01”\udcff")]
-    entry = JournalEntry("digest", ["a", "b"], ["x", "y"], np.ones((2, 1)), np.zeros((2, 1)), bad, {"B01": statistics})
+    entry = JournalEntry(
+        "digest", ["a", "b"], ["x", "y"], np.ones((2, 1)), np.zeros((2, 1)), np.zeros(2), bad, {"B01": statistics}
+    )
     journal = Journal(tmp_path)
     journal.find_shard("shard").write_bytes(b"records")
     assert not journal.is_finished("shard")

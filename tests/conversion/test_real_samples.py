@@ -44,7 +44,15 @@ def run(archive: BigEarthNetV1, listing: Listing, name: str, folder: Path, bands
     nomenclature = NOMENCLATURES[name]()
     index = build_index(listing, nomenclature).table.to_pandas()
     table = index[["patch_id"]].assign(split="train")
-    config = ConvertConfig(bands=bands, image_size_px=128, shard_size_mb=1, max_bad_fraction=0, verify=True, seed=1)
+    config = ConvertConfig(
+        bands=bands,
+        image_size_px=128,
+        max_nodata_fraction=0.5,
+        shard_size_mb=1,
+        max_bad_fraction=0,
+        verify=True,
+        seed=1,
+    )
     source = ConversionSource(archive, "real", index, table, (name, nomenclature.classes))
     return convert(source, config, folder, folder / "scratch", num_workers=1)
 

@@ -24,6 +24,7 @@ from landscribe.inference.patches import predict_path, write_predictions
 from landscribe.models.card import ModelCard
 from landscribe.registry.registration import make_signature
 from tests.support.fake_images import write_planet_tiffs
+from tests.support.fake_rasters import KINDS, SIZE_PX, Kind, draw_values, write_folder, write_raster
 from tests.support.fake_v2 import write_v2_archive
 
 _BRIGHT = 5000  # digital numbers that FakeServed warns of
@@ -65,8 +66,14 @@ def make_card(*bands: str, dtype: str, optional: dict[str, dict[str, float]]) ->
     known = {name: BANDS[name] for name in bands}
     facts = {name: {"size_px": band.size_px or 16, "dtype": band.dtype or dtype} for name, band in known.items()}
     resamples = any(band.size_px is None for band in known.values())
-    words = {"nomenclature": "discovered", "backbone": "x"}
-    return ModelCard(bands=facts, classes=CLASSES, resamples=resamples, optional=optional, **words)
+    return ModelCard(
+        bands=facts,
+        classes=CLASSES,
+        nomenclature="discovered",
+        backbone="x",
+        resamples=resamples,
+        optional=optional,
+    )
 
 
 @pytest.fixture
@@ -454,6 +461,85 @@ def test_another_suffix_is_refused(table: pd.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(LandscribeError, match=r"ends in \.csv or \.parquet"):
         write_predictions(table, tmp_path / "labels.xlsx")
     assert not list(tmp_path.iterdir())
+
+
+class ImageServed(FakeServed):
+    """Stands for a model of images of any bands, registered with what nodata becomes."""
+
+    def __init__(self, kind: Kind, max_nodata_fraction: float = 0.5) -> None:
+        self._card = make_image_card(kind, max_nodata_fraction)
+        self.num_patches = []
+
+    @property
+    def metadata(self) -> SimpleNamespace:
+        """As MLflow has it."""
+        facts = {name: getattr(self._card, name) for name in ("bands", "optional", "resamples", "max_nodata_fraction")}
+        signature = make_signature(self._card)
+        return SimpleNamespace(signature=signature, get_input_schema=lambda: signature.inputs, metadata=facts)
+
+
+def make_image_card(kind: Kind, max_nodata_fraction: float) -> ModelCard:
+    """Return the card of a model of the bands of `kind`, of which nodata is -1 or 1."""
+    fill = -1.0 if kind.dtype == "float32" else 1.0
+    return ModelCard(
+        bands={name: {"size_px": SIZE_PX, "dtype": kind.dtype, "fill": fill} for name in kind.bands},
+        classes=CLASSES,
+        nomenclature="discovered",
+        backbone="x",
+        resamples=True,
+        max_nodata_fraction=max_nodata_fraction,
+    )
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize("name", KINDS)
+def test_bands_of_any_name_are_found_by_description_or_by_the_order_given(
+    tmp_path: Path, name: str, said: list[str]
+) -> None:
+    kind = KINDS[name]
+    (tmp_path / "described").mkdir()
+    write_folder(tmp_path, kind, num_images=3)
+    for number in range(3):
+        places = np.random.default_rng(number).permutation(len(kind.bands))
+        described = [kind.bands[place] for place in places]
+        write_raster(tmp_path / f"described/patch_{number}.tif", draw_values(kind, number)[places], described)
+    by_order = predict_path(tmp_path / "images", ImageServed(kind), None, list(kind.bands))
+    pd.testing.assert_frame_equal(predict_path(tmp_path / "described", ImageServed(kind), None), by_order)
+    for number, row in enumerate(by_order.itertuples(index=False)):
+        values = draw_values(kind, number).astype(np.float64)
+        assert row[1:3] == pytest.approx((values[0].mean(), values[-1].mean()), rel=1e-6)
+    assert said == []
+    if name != "16 bit":  # Planet's order stands by for four bands
+        with pytest.raises(ArchiveError, match="none of the 3 patches"):
+            predict_path(tmp_path / "images", ImageServed(kind), None)
+        assert f"Name the {len(kind.bands)} band(s), in the order of the file, in archive.band_order" in said[0]
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize("size_px", [SIZE_PX, 2 * SIZE_PX])
+@pytest.mark.parametrize("name", ["UAV", "16 bit"])
+def test_nodata_is_what_the_conversion_makes_of_it_whatever_its_value(
+    tmp_path: Path, name: str, size_px: int, said: list[str]
+) -> None:
+    kind, fill = KINDS[name], -1 if name == "UAV" else 1
+    values = draw_values(kind, 0, size_px)
+    edge, half = np.zeros((2, size_px, size_px), np.bool_)
+    edge[: size_px // 4], half[:, : 3 * size_px // 4] = True, True
+    tables = []
+    for nodata in (0, 77):
+        folder = tmp_path / str(nodata)
+        folder.mkdir()
+        for stem, where in (("edge", edge), ("half", half)):
+            filled = np.where(where, np.array(nodata, kind.dtype), values)
+            write_raster(folder / f"{stem}.tif", filled, kind.bands, nodata=nodata)
+        tables.append(predict_path(folder, ImageServed(kind), None))
+    pd.testing.assert_frame_equal(*tables)
+    assert tables[0]["patch_id"].tolist() == ["edge"]
+    assert re.search("half is left out: (75|69)% of the pixels are nodata; at most 50% are tolerated", said[-1])
+    if size_px == SIZE_PX:
+        assert tables[0][CLASSES[0]][0] == pytest.approx(
+            np.where(edge, fill, values[0]).mean(dtype=np.float64), rel=1e-5
+        )
 
 
 def test_the_folder_above_the_patches_is_answered_with_the_one_meant(demo_root: Path, tmp_path: Path) -> None:

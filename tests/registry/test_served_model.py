@@ -102,6 +102,44 @@ def draw_images(side_px: int) -> dict[str, np.ndarray]:
     }
 
 
+def build_float_model(folder: Path) -> tuple[Any, ModelCard, Path]:
+    """Return an untrained classifier of floats and signed numbers, its card and its file."""
+    keras.utils.set_random_seed(6)
+    bands = [BandInput("RE", IMAGE_PX, "float32", 0.3, 0.1), BandInput("height", IMAGE_PX, "int16", -40.0, 90.0)]
+    model = build_classifier(ClassifierSpec(bands=bands, num_classes=2, backbone="SmallResNet", dropout=0.0))
+    facts = {
+        "RE": {"size_px": IMAGE_PX, "dtype": "float32", "fill": 0.3},
+        "height": {"size_px": IMAGE_PX, "dtype": "int16", "fill": -40.0},
+    }
+    words = {"nomenclature": "discovered", "backbone": "SmallResNet"}
+    card = ModelCard(bands=facts, classes=("a", "b"), resamples=True, max_nodata_fraction=0.5, **words)  # type: ignore[arg-type]
+    write_model(model, card, folder / "floats.keras")
+    return model, card, folder / "floats.keras"
+
+
+def draw_floats() -> dict[str, dict[str, np.ndarray]]:
+    """Return case -> bands of two patches: whole, with gaps in the floats, and these as the archive reads them."""
+    rng = np.random.default_rng(1)
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for case, side_px in (("native", IMAGE_PX), ("larger", 77)):
+        values = rng.normal(0.3, 0.1, (2, side_px, side_px)).astype(np.float32)
+        heights = rng.integers(-300, 300, (2, side_px, side_px)).astype(np.int16)
+        found[case] = {"RE": values.copy(), "height": heights}
+        gaps = np.zeros(values.shape, np.bool_)
+        gaps[:, : side_px // 3] = True
+        values[gaps] = [np.nan, np.inf, -np.inf, np.nan, np.nan, np.inf] * (gaps.sum() // 6) + [np.nan] * (
+            gaps.sum() % 6
+        )
+        found[f"{case} with gaps"] = {"RE": values, "height": heights}
+        read = [resample(np.ma.MaskedArray(patch, gap), IMAGE_PX) for patch, gap in zip(values, gaps, strict=True)]
+        by_archive = np.stack([np.ma.filled(patch, np.float32(0.3)) for patch in read])
+        found[f"{case} as read"] = {
+            "RE": by_archive,
+            "height": np.stack([resample(patch, IMAGE_PX) for patch in heights]),
+        }
+    return found
+
+
 def make_unusual(records: TinyRecords, bands: list[str]) -> dict[str, np.ndarray]:
     """Return five patches: ordinary, of the new baseline, reflectances cut to integers, nodata, saturated."""
     patches = {name: values[:5].copy() for name, values in read_test_patches(records, bands).items()}
@@ -135,6 +173,7 @@ def make_cases(records: TinyRecords, bands: list[str]) -> dict[str, dict[str, np
         "images.larger": draw_images(80),
         "images.smaller": draw_images(11),
         "images.dtype": {name: values.astype(np.uint16) for name, values in images.items()},
+        **{f"floats.{case}": values for case, values in draw_floats().items()},
     }
 
 
@@ -165,10 +204,12 @@ def served(
     either = dataclasses.replace(
         trained.card, optional=make_fills(records.manifest, records.statistics, GIVEN["whole"])
     )
+    floats = dict.fromkeys(("RE", "height"), make_percentiles(-300, 300))
     for name, card, path, case, statistics in (
         ("patches", trained.card, trained.path, "whole", records.statistics),
         ("either", either, trained.path, "whole", records.statistics),
         ("images", *image_model[1:], "native", dict.fromkeys("RGB", make_percentiles(5, 250))),
+        ("floats", *build_float_model(folder)[1:], "native", floats),
     ):
         example = {band: values[:1] for band, values in cases[f"{name}.{case}"].items()}
         candidate = Candidate(
@@ -298,3 +339,11 @@ def test_images_of_another_size_are_resampled_as_the_archive_resamples_them(
     }
     scores = np.asarray(keras.ops.sigmoid(model.predict_on_batch(bands)))
     np.testing.assert_allclose(served.tables[f"images.{case}"][list(card.classes)], scores, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", ["native", "larger"])
+def test_gaps_in_floats_are_what_the_archive_makes_of_them(served: Served, case: str) -> None:
+    table, as_read = served.tables[f"floats.{case} with gaps"], served.tables[f"floats.{case} as read"]
+    np.testing.assert_allclose(table[["a", "b"]], as_read[["a", "b"]], atol=1e-6)
+    assert np.isfinite(table[["a", "b"]].to_numpy()).all()
+    assert np.abs(table[["a", "b"]] - served.tables[f"floats.{case}"][["a", "b"]]).to_numpy().max() > 1e-6

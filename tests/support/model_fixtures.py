@@ -107,7 +107,13 @@ def records(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> TinyRe
     splits = {name: "test" if n < fifth else "val" if n < 2 * fifth else "train" for n, name in enumerate(ranked)}
     write_splits(dict(sorted(splits.items())), folder / "splits.parquet")
     config = ConvertConfig(
-        bands=list(STORED_BANDS), image_size_px=64, shard_size_mb=1.0, max_bad_fraction=0.0, verify=False, seed=1
+        bands=list(STORED_BANDS),
+        image_size_px=64,
+        max_nodata_fraction=0.5,
+        shard_size_mb=1.0,
+        max_bad_fraction=0.0,
+        verify=False,
+        seed=1,
     )
     order = (nomenclature.name, nomenclature.classes)
     source = ConversionSource(archive, "demo", index, read_splits(folder / "splits.parquet"), order)

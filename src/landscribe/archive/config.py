@@ -1,14 +1,15 @@
 """Section `archive` of params.yaml: where the archive is and how it is read."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from landscribe.core.bands import IMAGE_BANDS, check_bands
+from landscribe.core.bands import check_order
 from landscribe.core.params import Section, resolve_path
 
 Layout = Literal["demo", "bigearthnet-v1", "bigearthnet-v2", "bigearthnet-tfrecord", "tagged-images"]
+Wavelength = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
 FLAGS = ("snow", "cloud")  # values of archive.exclude that are the archive's own flags, not lists
 
 # Which keys each layout needs and which it may have; every other path stays null.
@@ -42,6 +43,7 @@ class ArchiveConfig(Section):
     nomenclature: str
     exclude: list[str]
     band_order: list[str] = Field(min_length=1)
+    wavelengths_nm: dict[str, Wavelength]
 
     @model_validator(mode="after")
     def _check_layout(self) -> Self:
@@ -62,10 +64,16 @@ class ArchiveConfig(Section):
                 raise ValueError(
                     f"{key}: only a table of tags has one (tagged-images with labels_file); set it to null"
                 )
-        check_bands(self.band_order, IMAGE_BANDS, "band_order")
         for word in self.exclude:
             if word in FLAGS and self.layout != "bigearthnet-v2":
                 raise ValueError(f"exclude: '{word}' needs the flags of BigEarthNet v2; give the path of a list")
+        return self
+
+    @model_validator(mode="after")
+    def _check_bands(self) -> Self:
+        check_order(self.band_order, "band_order")
+        if self.wavelengths_nm:
+            check_order(list(self.wavelengths_nm), "wavelengths_nm")
         return self
 
     @property

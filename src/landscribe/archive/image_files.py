@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from landscribe.archive.folders import scan_folder
-from landscribe.archive.image import IMAGE_SUFFIXES
+from landscribe.archive.image_format import IMAGE_SUFFIXES, OTHER_SUFFIXES, choose_images
 from landscribe.archive.names import check_name
 from landscribe.core.errors import ArchiveError, PatchError
 
@@ -31,9 +31,9 @@ def find_images(root: Path) -> tuple[list[str], int]:
             inner.clear()
             continue
         seen.add(real)
-        found = [name for name in files if _is_image(folder / name)]
+        found = choose_images(folder / name for name in files)
         num_others += len(files) - len(found)
-        images += [(folder / name).relative_to(root).as_posix() for name in found]
+        images += [path.relative_to(root).as_posix() for path in found]
     if not images:
         raise ArchiveError(
             f"folder {root}: expected {', '.join(IMAGE_SUFFIXES)} files; found none. Name the folder that holds them."
@@ -61,7 +61,8 @@ def cut_suffix(path: str) -> str:
     macOS writes file names decomposed (NFD), tables are typed composed: only as one form do they meet.
     """
     stem, dot, suffix = path.rpartition(".")
-    return unicodedata.normalize("NFC", stem if f"{dot}{suffix}".lower() in IMAGE_SUFFIXES else path)
+    is_image = f"{dot}{suffix}".lower() in (*IMAGE_SUFFIXES, *OTHER_SUFFIXES)
+    return unicodedata.normalize("NFC", stem if is_image else path)
 
 
 def make_patch_ids(keys: Iterable[str]) -> dict[str, str]:
@@ -71,7 +72,3 @@ def make_patch_ids(keys: Iterable[str]) -> dict[str, str]:
     if max(counts.values(), default=1) > 1:
         return {key: key for key in keys}
     return {key: key.rpartition("/")[2] for key in keys}
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()

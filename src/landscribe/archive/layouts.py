@@ -30,4 +30,4 @@ def open_archive(config: ArchiveConfig) -> Archive:
             return BigEarthNetTFRecord(root)
         case "tagged-images":
             form = TableForm(config.tag_separator, config.image_column, config.tags_column)
-            return TaggedImages(root, labels_file, tuple(config.band_order), form)
+            return TaggedImages(root, labels_file, tuple(config.band_order), form, config.wavelengths_nm)

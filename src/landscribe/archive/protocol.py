@@ -45,6 +45,7 @@ PATCH_SCHEMA = pa.schema(
         "dtype": pa.string(),  # dtype of an image's values; null where the bands fix it
         "rows_px": pa.int32(),  # native rows of an image; null where the bands fix them
         "columns_px": pa.int32(),
+        "bands": pa.list_(pa.string()),  # names of an image's bands, in the order of the file; null likewise
     }
 )
 

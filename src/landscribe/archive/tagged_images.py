@@ -1,4 +1,4 @@
-"""Tagged images: a folder of JPEG, PNG or TIFF files with a table of their tags, or a folder per class."""
+"""Tagged images: a folder of JPEG, PNG, TIFF or JPEG 2000 files with a table of their tags, or a folder per class."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,14 +13,14 @@ from landscribe.archive.protocol import Listing, make_patches
 from landscribe.archive.tag_folders import read_tag_folders
 from landscribe.archive.tag_separator import Tags
 from landscribe.archive.tag_table import TableForm, TagRow, read_tag_table
-from landscribe.core.bands import IMAGE_BANDS, Band, check_bands
+from landscribe.core.bands import Band, check_order, make_image_bands
 from landscribe.core.errors import ArchiveError, PatchError
 from landscribe.core.quarantine import LeftOut
 from landscribe.runtime.progress import track
 
 _MOST_COMPARED = 100  # names, with every image
-_FACTS = ("dtype", "rows_px", "columns_px", "crs", "transform")
-_SQUARE = tuple(field.name for field in fields(Square))
+_FACTS = ("dtype", "rows_px", "columns_px", "bands", "crs", "transform")
+_SQUARE = tuple(item.name for item in fields(Square))
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ class TaggedImages:
     Attributes:
         root: folder of the images.
         labels_file: table of tags, as `read_tag_table` reads it; None: the images lie in a folder per class.
-        band_order: bands, by name, of a TIFF that has as many and does not mark its colours.
+        band_order: bands, by name, of a raster that has as many and does not name them itself.
         form: how the table is read, where that is not to be found.
+        wavelengths_nm: central wavelength of bands, by name; of a band that is not known, where it has one.
         name: of the archive in manifests and shards.
     """
 
@@ -39,15 +40,16 @@ class TaggedImages:
     labels_file: Path | None
     band_order: tuple[str, ...]
     form: TableForm = field(default_factory=TableForm)
+    wavelengths_nm: Mapping[str, float] = field(default_factory=dict)
     name: str = "tagged-images"
 
     def __post_init__(self) -> None:
-        check_bands(list(self.band_order), IMAGE_BANDS, "archive.band_order")
+        check_order(self.band_order, "archive.band_order")
 
     @property
     def bands(self) -> Mapping[str, Band]:
-        """R, G, B and NIR; size and dtype are resolved by the caller."""
-        return IMAGE_BANDS
+        """R, G, B, NIR and the bands that params name; size and dtype are resolved by the caller."""
+        return make_image_bands(self.band_order, self.wavelengths_nm)
 
     def iter_units(self) -> Iterator[tuple[str, list[Path]]]:
         """Yield (path from the root, [file]) of each image; a table that does not fit is refused before one is read."""
@@ -62,7 +64,7 @@ class TaggedImages:
         facts: dict[str, ImageFacts] = {}
         for patch_id, path in track(match.files.items(), total=len(match.files), what="reading image headers"):
             try:
-                facts[patch_id] = inspect_image(self.root / path, self.band_order)
+                facts[patch_id] = inspect_image(self.root / path, self.band_order, self.wavelengths_nm)
             except PatchError as error:
                 match.quarantined.append(LeftOut(patch_id, str(error)))
         return Listing(
@@ -99,7 +101,7 @@ class TaggedImages:
         return match
 
     def read_patch(self, path: str, s1_path: str | None, bands: Sequence[Band]) -> dict[str, np.ndarray]:
-        """Read an image, resampled to the bands' size."""
+        """Read an image, resampled to the bands' size; masked where it has nodata."""
         values = read_image(self.root / path, [band.name for band in bands], self.band_order)
         for band in bands:
             if band.size_px is None or values[band.name].dtype != band.dtype:

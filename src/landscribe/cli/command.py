@@ -105,7 +105,7 @@ def _add_predict(commands: Any) -> None:
         "--band-order",
         type=lambda text: text.split(","),
         metavar="BANDS",
-        help="bands of TIFF files that do not name their colours, in file order (default: B,G,R,NIR)",
+        help="names, in file order, of the bands of rasters that do not name them; by default B,G,R,NIR",
     )
     predict.add_argument(
         "--offset",

@@ -18,7 +18,7 @@ _NULL = "tag:yaml.org,2002:null"
 # Words end at spaces. Quotes begin where a YAML value or item does and end where one may: an apostrophe is a character.
 _WORD = re.compile(r"""(?:(?<=[=\[,{:])(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')(?=[\s,:\]}]|$)|\S)+""")
 _UNSET = re.compile(r"""[^=]*=(?:''|"")?""")
-_WHOLE = ("search.space",)  # mappings whose keys are the user's: replaced, not merged
+_WHOLE = ("archive.wavelengths_nm", "search.space")  # mappings whose keys are the user's: replaced, not merged
 
 
 def parse_assignments(text: str) -> dict[str, Any]:

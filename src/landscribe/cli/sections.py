@@ -72,6 +72,11 @@ def _check_official(split: SplitConfig, archive: ArchiveConfig) -> None:
 def _check_bands(archive: ArchiveConfig, convert: ConvertConfig, train: TrainConfig) -> None:
     """Refuse bands that are not in the archive, or are not converted."""
     bands = dict(open_archive(archive).bands)
+    if archive.layout == "tagged-images" and (unnamed := [name for name in convert.bands if name not in bands]):
+        raise ParamsError(
+            f"convert.bands: expected bands out of {', '.join(bands)}; received {', '.join(unnamed)} besides. Name all"
+            " bands of the images in archive.band_order, or take these out."
+        )
     if any(name in S1_BANDS for name in convert.bands) and "VV" not in bands:
         raise ParamsError(
             "convert.bands: VV and VH come from the Sentinel-1 twins. Set archive.s1_root to their folder (layouts"

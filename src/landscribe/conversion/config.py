@@ -10,6 +10,7 @@ class ConvertConfig(Section):
 
     bands: list[str]
     image_size_px: int = Field(ge=8)
+    max_nodata_fraction: float = Field(ge=0, le=1)
     shard_size_mb: float = Field(gt=0, allow_inf_nan=False)
     max_bad_fraction: float = Field(ge=0, le=1)
     verify: bool

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,13 +21,13 @@ from landscribe.archive.protocol import Archive
 from landscribe.conversion.config import ConvertConfig
 from landscribe.conversion.journal import Journal, JournalEntry, open_journal, publish
 from landscribe.conversion.shard import Row, ShardTask, verify_shard, write_shard
-from landscribe.core.bands import Band, check_bands
-from landscribe.core.errors import WorkerError
+from landscribe.core.bands import Band, check_bands, find_wavelength
+from landscribe.core.errors import ArchiveError, WorkerError
 from landscribe.core.files import compute_digest
 from landscribe.core.multi_hot import encode_multi_hot
 from landscribe.core.quarantine import LeftOut, check_bad_fraction
-from landscribe.records.schema import Manifest, Shard, make_groups
-from landscribe.records.statistics import BandStatistics, make_statistics
+from landscribe.records.schema import Manifest, NodataRule, Shard, make_groups
+from landscribe.records.statistics import BandStatistics, find_kind, make_statistics
 from landscribe.runtime.code_digest import compute_code_digest
 from landscribe.runtime.pool import map_in_workers
 from landscribe.runtime.progress import make_logger, track
@@ -48,6 +48,7 @@ class Conversion:
         statistics: band -> statistics of the train split.
         patch_statistics: one row per patch: patch_id, split, `<band>_mean` and `<band>_std` in the band's own unit.
         pixels: one row per patch: patch_id, split and the digest of the bytes of its stored bands.
+        nodata: patch_id, split and nodata_fraction, of the patches with nodata alone.
         quarantined: bad patches.
         num_resampled: images whose native size differs from `convert.image_size_px`.
     """
@@ -56,6 +57,7 @@ class Conversion:
     statistics: dict[str, BandStatistics]
     patch_statistics: pd.DataFrame
     pixels: pd.DataFrame
+    nodata: pd.DataFrame
     quarantined: list[LeftOut]
     num_resampled: int
 
@@ -115,10 +117,11 @@ def convert(
             publish(journal, task.name, records_dir / task.split / task.name)
     table = _tabulate(bands, tasks, entries)
     return Conversion(
-        manifest=_make_manifest(source, bands, tasks, entries),
+        manifest=_make_manifest(source, bands, tasks, entries, _make_rule(bands, statistics, entries, config)),
         statistics=statistics,
-        patch_statistics=table.drop(columns="digest"),
+        patch_statistics=table.drop(columns=["digest", "nodata_fraction"]),
         pixels=table[["patch_id", "split", "digest"]],
+        nodata=table.loc[table["nodata_fraction"] > 0, ["patch_id", "split", "nodata_fraction"]],
         quarantined=quarantined,
         num_resampled=_count_resampled(rows, config.image_size_px),
     )
@@ -150,7 +153,8 @@ def _plan(
             chosen = ranked[len(ranked) * number // num_shards : len(ranked) * (number + 1) // num_shards]
             name = f"{source.archive.name}-{split}.tfrecord-{number:05d}-of-{num_shards:05d}"
             shard_rows = _make_rows(members.loc[chosen], source.nomenclature[1])
-            tasks.append(ShardTask(source.archive, bands, groups, split, name, shard_rows))
+            limit = config.max_nodata_fraction
+            tasks.append(ShardTask(source.archive, bands, groups, split, name, shard_rows, limit))
     return tasks
 
 
@@ -169,7 +173,10 @@ def _digest_plan(source: ConversionSource, tasks: Sequence[ShardTask]) -> str:
         repr(source.archive),
         *(f"{name} {version(name)}" for name in _LIBRARIES),
         compute_code_digest(*_CODE),
-        *(compute_digest(repr(task.bands), repr(task.groups), task.name, *_spell(task.rows)) for task in tasks),
+        *(
+            compute_digest(repr((task.bands, task.groups, task.max_nodata_fraction)), task.name, *_spell(task.rows))
+            for task in tasks
+        ),
     )
 
 
@@ -211,19 +218,45 @@ def _read_entries(
     bands: Sequence[Band], tasks: Sequence[ShardTask], journal: Journal
 ) -> tuple[dict[str, BandStatistics], list[JournalEntry]]:
     """Return the statistics, merged in the order of the shards (the same sum every time), and each shard's entry."""
-    dtypes = {band.name: str(band.dtype) for band in bands}
-    merged = {name: make_statistics(dtype) for name, dtype in dtypes.items()}
+    kinds = {band.name: find_kind(band) for band in bands}
+    merged = {name: make_statistics(kind) for name, kind in kinds.items()}
     entries = []
     for task in tasks:
-        entry = journal.read(task.name, dtypes)
+        entry = journal.read(task.name, kinds)
         for name, statistics in entry.statistics.items():
             merged[name].merge(statistics)
         entries.append(dataclasses.replace(entry, statistics={}))  # for a thousand shards they would fill the memory
     return merged, entries
 
 
+def _make_rule(
+    bands: Sequence[Band],
+    statistics: Mapping[str, BandStatistics],
+    entries: Sequence[JournalEntry],
+    config: ConvertConfig,
+) -> NodataRule | None:
+    """Return what stands for nodata; None for an archive that fixes the form of its bands: there every pixel counts."""
+    if all(band.resolution_m is not None for band in bands):
+        return None
+    means = {name: found.summarise()["mean"] for name, found in statistics.items()}
+    blank = [name for name, mean in means.items() if mean is None]
+    if blank and len(blank) < len(means):
+        raise ArchiveError(
+            f"{', '.join(blank)}: expected pixels with a value in the train split; all are nodata. Take the band out of"
+            " convert.bands and train.bands."
+        )
+    fills = {band.name: float(means[band.name] or 0.0) for band in bands}
+    fills |= {band.name: float(round(fills[band.name])) for band in bands if band.dtype != "float32"}
+    occurs = any(bool(entry.nodata.any()) for entry in entries)
+    return NodataRule(fills=fills, max_fraction=config.max_nodata_fraction, occurs=occurs)
+
+
 def _make_manifest(
-    source: ConversionSource, bands: Sequence[Band], tasks: Sequence[ShardTask], entries: Sequence[JournalEntry]
+    source: ConversionSource,
+    bands: Sequence[Band],
+    tasks: Sequence[ShardTask],
+    entries: Sequence[JournalEntry],
+    nodata: NodataRule | None,
 ) -> Manifest:
     splits: dict[str, tuple[Shard, ...]] = dict.fromkeys(SPLITS, ())
     for task, entry in zip(tasks, entries, strict=True):
@@ -235,11 +268,17 @@ def _make_manifest(
         bands=tuple(band.name for band in bands),
         groups=make_groups(bands),
         splits=splits,
+        nodata=nodata,
+        wavelengths_nm={
+            band.name: band.wavelength_nm
+            for band in bands
+            if band.wavelength_nm is not None and band.wavelength_nm != find_wavelength(band.name)
+        },
     )
 
 
 def _tabulate(bands: Sequence[Band], tasks: Sequence[ShardTask], entries: Sequence[JournalEntry]) -> pd.DataFrame:
-    """Return one row per record: patch_id, split, digest, and mean and std of each band."""
+    """Return one row per record: patch_id, split, digest, share of nodata, and mean and std of each band."""
     stored = [name for group in make_groups(bands) for name in group.bands]
     none = np.empty((0, len(bands)))
     means, stds = (np.concatenate([none, *parts]) for parts in ([e.means for e in entries], [e.stds for e in entries]))
@@ -247,6 +286,7 @@ def _tabulate(bands: Sequence[Band], tasks: Sequence[ShardTask], entries: Sequen
         "patch_id": [name for entry in entries for name in entry.patch_ids],
         "split": [task.split for task, entry in zip(tasks, entries, strict=True) for _ in entry.patch_ids],
         "digest": [digest for entry in entries for digest in entry.pixels],
+        "nodata_fraction": [fraction for entry in entries for fraction in entry.nodata.tolist()],
     }
     for band in bands:
         place = stored.index(band.name)

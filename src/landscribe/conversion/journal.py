@@ -36,6 +36,7 @@ class JournalEntry:
         pixels: digest of the stored bands of each record.
         means: float64 [record, band] in the band's own unit, bands as the groups of the manifest name them.
         stds: population standard deviation, likewise.
+        nodata: float64 [record], share of the pixels of all bands that are nodata.
         quarantined: patches of the shard without a record.
         statistics: band -> statistics over the records; empty except for the train split.
     """
@@ -45,6 +46,7 @@ class JournalEntry:
     pixels: Sequence[str]
     means: np.ndarray
     stds: np.ndarray
+    nodata: np.ndarray
     quarantined: Sequence[LeftOut]
     statistics: Mapping[str, BandStatistics]
 
@@ -76,6 +78,7 @@ class Journal:
             "pixels": np.array(entry.pixels, np.str_),
             "means": entry.means,
             "stds": entry.stds,
+            "nodata": entry.nodata,
             "bad_ids": np.array([patch.patch_id for patch in entry.quarantined], np.str_),
             "bad_reasons": np.array([patch.reason for patch in entry.quarantined], np.str_),
         }
@@ -83,12 +86,12 @@ class Journal:
         with replacing(self._find_entry(name)) as beside, beside.open("wb") as stream:
             np.savez(stream, allow_pickle=False, **arrays)
 
-    def read(self, name: str, dtypes: Mapping[str, str]) -> JournalEntry:
+    def read(self, name: str, kinds: Mapping[str, str]) -> JournalEntry:
         """Return the entry of a finished shard.
 
         Args:
             name: of the shard.
-            dtypes: band -> dtype of its values.
+            kinds: band -> how its values are counted, as `find_kind` says.
 
         Raises:
             RecordsError: the shard is not finished.
@@ -103,8 +106,9 @@ class Journal:
             pixels=arrays["pixels"].tolist(),
             means=arrays["means"],
             stds=arrays["stds"],
+            nodata=arrays["nodata"],
             quarantined=[LeftOut(*patch) for patch in bad],
-            statistics=_decode_statistics(arrays, dtypes),
+            statistics=_decode_statistics(arrays, kinds),
         )
 
     def _find_entry(self, name: str) -> Path:
@@ -134,17 +138,17 @@ def _encode_statistics(statistics: Mapping[str, BandStatistics]) -> dict[str, np
     }
 
 
-def _decode_statistics(arrays: Mapping[str, np.ndarray], dtypes: Mapping[str, str]) -> dict[str, BandStatistics]:
-    """Return the statistics of the bands in `dtypes`: the inverse of `_encode_statistics`."""
+def _decode_statistics(arrays: Mapping[str, np.ndarray], kinds: Mapping[str, str]) -> dict[str, BandStatistics]:
+    """Return the statistics of the bands in `kinds`: the inverse of `_encode_statistics`."""
     if "bands" not in arrays:
         return {}
     bins = np.split(arrays["bins"], arrays["bins_ends"][:-1], axis=1)
     moments = np.split(arrays["moments"], arrays["moments_ends"][:-1])
     names = arrays["bands"].tolist()
     return {
-        name: make_statistics(dtypes[name]).decode(*parts)
+        name: make_statistics(kinds[name]).decode(*parts)
         for name, *parts in zip(names, bins, moments, strict=True)
-        if name in dtypes
+        if name in kinds
     }
 
 

@@ -10,7 +10,7 @@ from landscribe.splits.config import SPLITS
 
 
 def write_convert_report(folder: Path, conversion: Conversion) -> dict[str, object]:
-    """Write summary.json, left_out.csv and equal_pixels.csv; return the summary."""
+    """Write summary.json, left_out.csv and equal_pixels.csv, nodata.csv where there is any; return the summary."""
     manifest = conversion.manifest
     equal = find_equal_pixels(conversion.pixels)
     counts = count_equal_pixels(equal)
@@ -19,6 +19,7 @@ def write_convert_report(folder: Path, conversion: Conversion) -> dict[str, obje
         "num_shards": {split: len(manifest.splits[split]) for split in SPLITS},
         "bytes_per_record": sum(group.num_bytes for group in manifest.groups),
         "quirks": {"resampled-image": conversion.num_resampled} if conversion.num_resampled else {},
+        **_summarise_nodata(conversion),
         "quarantined": summarise_reasons(conversion.quarantined),
         "equal_pixels": counts,
         "warnings": [
@@ -34,7 +35,19 @@ def write_convert_report(folder: Path, conversion: Conversion) -> dict[str, obje
     write_json(folder / "summary.json", summary)
     write_left_out(folder / "left_out.csv", quarantined=conversion.quarantined)
     write_equal_pixels(folder / "equal_pixels.csv", equal)
+    if len(conversion.nodata):
+        with replacing(folder / "nodata.csv") as beside:
+            conversion.nodata.round(6).to_csv(beside, index=False)
     return summary
+
+
+def _summarise_nodata(conversion: Conversion) -> dict[str, object]:
+    """Return, where any patch has nodata, how many have and how much of them it is."""
+    shares = conversion.nodata["nodata_fraction"]
+    if shares.empty:
+        return {}
+    mean, largest = round(float(shares.mean()), 4), round(float(shares.max()), 4)
+    return {"nodata": {"num_patches": len(shares), "mean_fraction": mean, "max_fraction": largest}}
 
 
 def write_patch_statistics(conversion: Conversion, path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from landscribe.core.errors import ArchiveError
 
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".jp2", ".j2k")
 _HEADERS = ("patch_id", "patch_name", "image_name", "s2_name")
 _DECOMPRESS = {".bz2": bz2.decompress, ".gz": gzip.decompress}
 

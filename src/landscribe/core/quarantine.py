@@ -26,10 +26,24 @@ class LeftOut:
     reason: str
 
 
-def check_signal(bands: Mapping[str, np.ndarray]) -> None:
-    """Raise `PatchError` where no band of a patch holds anything but 0, at conversion and at prediction alike."""
+def check_signal(bands: Mapping[str, np.ndarray], max_nodata_fraction: float = 1.0) -> float:
+    """Return the share of the pixels of all bands of a patch that are nodata, at conversion and at prediction alike.
+
+    Args:
+        bands: name -> [row, column]; masked arrays where a band has nodata.
+        max_nodata_fraction: share that is tolerated.
+
+    Raises:
+        PatchError: more are nodata, or no band holds anything but 0.
+    """
+    masked = [values for values in bands.values() if isinstance(values, np.ma.MaskedArray)]
+    num_masked = sum(np.count_nonzero(np.ma.getmaskarray(values)) for values in masked)
+    fraction = num_masked / sum(values.size for values in bands.values())
+    if fraction > max_nodata_fraction:
+        raise PatchError(f"{fraction:.0%} of the pixels are nodata; at most {max_nodata_fraction:.0%} are tolerated")
     if not any(values.any() for values in bands.values()):
         raise PatchError("every pixel is 0: nodata")
+    return fraction
 
 
 def check_bad_fraction(quarantined: Sequence[LeftOut], num_patches: int, limit: float, section: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from landscribe.core.bands import NO_WAVELENGTHS
 from landscribe.core.scores import Scores
 from landscribe.evaluation.examples import Examples, choose_examples, compute_cross_entropy
 from landscribe.figures.charts import draw_images, shorten
@@ -15,17 +16,20 @@ _MIN_LINES = 3  # classes of a caption: the true ones, and at least this number 
 _WORDS = {"best": "lowest", "worst": "highest"}
 
 
-def draw_galleries(folder: Path, examples: Examples, scores: Scores) -> None:
+def draw_galleries(
+    folder: Path, examples: Examples, scores: Scores, wavelengths_nm: Mapping[str, float] = NO_WAVELENGTHS
+) -> None:
     """Draw best.png and worst.png, the patches of the lowest and of the highest cross-entropy.
 
     Args:
         folder: receives the pictures.
         examples: pixels of these patches, as `examples.read_examples`.
         scores: of the split that holds the patches.
+        wavelengths_nm: of bands whose name does not say it.
     """
     for name, chosen in choose_examples(scores).items():
         title = f"The test patches of the {_WORDS[name]} cross-entropy, {name} first: scores, + marks a true class"
-        images = {patch_id: to_true_colour(examples[patch_id]) for patch_id in chosen}
+        images = {patch_id: to_true_colour(examples[patch_id], wavelengths_nm) for patch_id in chosen}
         draw_gallery(folder / f"{name}.png", title, images, scores)
 
 

@@ -125,18 +125,22 @@ def _draw_labels(folder: Path, multi_hot: np.ndarray, classes: Sequence[str]) ->
 
 def _draw_examples(path: Path, table: pa.Table, rows: Sequence[int], archive: Archive) -> list[str]:
     """Draw the patches of `rows` with their classes; return a note for each that cannot be read."""
-    colours = choose_colours(archive.bands)
-    images, captions, skipped = [], [], []
+    known = archive.bands
+    wavelengths_nm = {name: band.wavelength_nm for name, band in known.items() if band.wavelength_nm}
+    images, captions, skipped, shown = [], [], [], set()
     for patch in table.take(rows).to_pylist():
+        colours = choose_colours([name for name in patch["bands"] or known if name in known], wavelengths_nm)
         bands = [
             replace(band, size_px=band.size_px or _EXAMPLE_PX, dtype=band.dtype or patch["dtype"])
-            for band in (archive.bands[name] for name in dict.fromkeys(colours))
+            for band in (known[name] for name in dict.fromkeys(colours))
         ]
         try:
-            images.append(to_true_colour(archive.read_patch(patch["path"], patch["s1_path"], bands)))
+            values = archive.read_patch(patch["path"], patch["s1_path"], bands)
+            images.append(to_true_colour(values, wavelengths_nm))
         except (LandscribeError, OSError) as error:
             skipped.append(f"{patch['patch_id']}: {error}")
         else:
             captions.append([*textwrap.wrap(patch["patch_id"], 44), *patch["labels"]])
-    draw_images(path, f"Examples of the classes; {', '.join(colours)} as red, green, blue", images, captions)
+            shown.add(", ".join(colours))
+    draw_images(path, f"Examples of the classes; {' or '.join(sorted(shown))} as red, green, blue", images, captions)
     return skipped

@@ -15,10 +15,10 @@ import pandas as pd
 
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1, read_twin_names
 from landscribe.archive.bigearthnet_v2 import read_twin_paths
-from landscribe.archive.image import PLANET_BAND_ORDER, inspect_image, read_image
+from landscribe.archive.image import PLANET_BAND_ORDER, inspect_image, read_image, resample
 from landscribe.archive.image_files import cut_suffix, find_images, make_patch_ids
 from landscribe.archive.wrong_folder import check_unpacked, find_below, find_folders, holds, suggest_folder, tell_kind
-from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band, check_bands, hint_at_reflectance
+from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band, check_order, hint_at_reflectance
 from landscribe.core.errors import ArchiveError, LandscribeError, PatchError
 from landscribe.core.files import replacing
 from landscribe.core.patch import S1_SCENE, V2_GRANULE, V2_S2_NAME, is_patch_name, is_s1_name
@@ -53,7 +53,7 @@ def check_inputs(path: Path, s1_root: Path | None, band_order: Sequence[str] | N
         ParamsError: a name of `band_order` is unknown or occurs twice.
     """
     if band_order is not None:
-        check_bands(list(band_order), IMAGE_BANDS, "--band-order")
+        check_order(band_order, "--band-order")
     if s1_root is not None and not s1_root.is_dir():
         raise ArchiveError(f"--s1-root {s1_root}: expected a folder of Sentinel-1 patches; there is none.")
     if not path.exists():
@@ -83,7 +83,7 @@ def predict_path(
         served: the loaded MLflow model.
         s1_root: folder of the Sentinel-1 twins of Sentinel-2 patches, for a model with VV or VH; that of v2 has
             metadata.parquet next to it. If it is None, a model for which they are optional predicts without them.
-        band_order: bands, by name, of a TIFF that has as many and does not mark its colours; None: Planet's order,
+        band_order: bands, by name, of a raster that has as many and does not name them itself; None: Planet's order,
             with a warning if it was used.
         offset: added to the digital numbers of the optical bands as they are read; see `_choose_shifted`.
 
@@ -94,7 +94,8 @@ def predict_path(
     inputs, optional = _read_inputs(served)
     shifted = _choose_shifted(inputs, offset)
     names = list(inputs)
-    if set(inputs) <= set(IMAGE_BANDS):
+    facts = served.metadata.metadata or {}  # None in versions that were registered before it was written
+    if facts.get("resamples", set(inputs) <= set(IMAGE_BANDS)):
         paths, read = _open_images(path, inputs, band_order)
     else:
         folders, num_others = _list_folders(path)
@@ -103,7 +104,7 @@ def predict_path(
         names = _choose_bands(names, optional, folders, s1_root)
         paths, read = _open_patches(path, folders, [BANDS[name] for name in names], s1_root)
     tables = []
-    patches = _read_all(paths, lambda path: _shift(read(path), shifted, offset))
+    patches = _read_all(paths, lambda path: _fill_nodata(_shift(read(path), shifted, offset), facts))
     for batch in _iter_batches(track(patches, total=len(paths), what="predicting")):
         values = {name: np.stack([bands[name] for _, bands in batch]) for name in names}
         table = served.predict(values)
@@ -212,7 +213,7 @@ def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Se
             if values[name].dtype != dtype:
                 hint = hint_at_reflectance(dtype, values[name].dtype)
                 raise PatchError(f"{file.name}: expected {dtype} values; received {values[name].dtype}{hint}")
-        for quirk in unsaid.intersection(inspect_image(file, order).quirks):
+        for quirk in unsaid.intersection(inspect_image(file, order, dtypes).quirks):
             unsaid.remove(quirk)
             make_logger("predict").warning(
                 "warning: %s does not mark its colours; it and others like it are read as %s. Where this is wrong, name"
@@ -223,6 +224,20 @@ def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Se
         return values
 
     return files, read
+
+
+def _fill_nodata(values: dict[str, np.ndarray], facts: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return the bands of an image as its model takes them: by the rule of the conversion, nodata is the train mean.
+
+    Raises:
+        PatchError: more of the image is nodata than the conversion tolerated.
+    """
+    limit = facts.get("max_nodata_fraction")
+    if limit is None:  # registered before nodata was known: every pixel counts
+        return {name: np.asarray(band) for name, band in values.items()}
+    resampled = {name: resample(band, facts["bands"][name]["size_px"]) for name, band in values.items()}
+    check_signal(resampled, limit)
+    return {name: np.ma.filled(band, band.dtype.type(facts["bands"][name]["fill"])) for name, band in resampled.items()}
 
 
 def _find_images(path: Path, names: Iterable[str]) -> dict[str, Path]:

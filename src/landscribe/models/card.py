@@ -19,13 +19,15 @@ class ModelCard:
     """Inputs and outputs of a model.
 
     Attributes:
-        bands: name -> {"size_px", "dtype"}, in the order of the inputs.
+        bands: name -> {"size_px", "dtype"}, in the order of the inputs; of a model of images also "fill", what stands
+            for nodata, and "wavelength_nm" where the name does not say it.
         classes: names in the order of the logits.
         nomenclature: name of the class order.
         backbone: name of the feature extractor.
         resamples: images of another size may be resampled to `size_px` before they reach the model.
         optional: sensor -> band -> fill: the bands of one of these sensors may be missing together, and then hold the
             fill everywhere. Empty: every band is needed.
+        max_nodata_fraction: share of nodata above which a patch is left out; None: every pixel counts.
     """
 
     bands: dict[str, dict[str, Any]]
@@ -34,6 +36,7 @@ class ModelCard:
     backbone: str
     resamples: bool
     optional: dict[str, dict[str, float]] = field(default_factory=dict)
+    max_nodata_fraction: float | None = None
 
 
 def read_card(path: Path) -> ModelCard:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from landscribe.core.bands import NO_WAVELENGTHS
 from landscribe.core.errors import TrainingError
 from landscribe.models import stem
 from landscribe.models.applications import build_application, find_smallest_side, find_value_range, reads_blue_first
@@ -60,7 +61,13 @@ class Pretrained:
             variable.assign(value)
 
 
-def read_imagenet(backbone: str, bands: Sequence[str], size_px: int, path: Path | None = None) -> Pretrained:
+def read_imagenet(
+    backbone: str,
+    bands: Sequence[str],
+    size_px: int,
+    path: Path | None = None,
+    wavelengths_nm: Mapping[str, float] = NO_WAVELENGTHS,
+) -> Pretrained:
     """Return weights for red, green and blue in 0 to 255, made for any bands.
 
     Args:
@@ -68,6 +75,7 @@ def read_imagenet(backbone: str, bands: Sequence[str], size_px: int, path: Path 
         bands: names, in order.
         size_px: side of a patch; some networks have weights for several.
         path: Keras weights file (.h5) of the network; None for ImageNet's, from the cache of Keras.
+        wavelengths_nm: of bands whose name does not say it.
 
     Raises:
         TrainingError: the weights cannot be had, or are those of another network.
@@ -75,14 +83,14 @@ def read_imagenet(backbone: str, bands: Sequence[str], size_px: int, path: Path 
     side = max(size_px, find_smallest_side(backbone))
     kernel, *rest = build_application(backbone, (side, side, 3), str(path or "imagenet")).get_weights()
     kernel = kernel[:, :, ::-1] if reads_blue_first(backbone) else kernel
-    scales, offsets = (stem.match_colours(bands) @ values for values in find_value_range(backbone))
+    scales, offsets = (stem.match_colours(bands, wavelengths_nm) @ values for values in find_value_range(backbone))
     shares = {
         name: dict(zip(stem.COLOURS, row.round(6).tolist(), strict=True))
-        for name, row in zip(bands, stem.share_colours(bands), strict=True)
+        for name, row in zip(bands, stem.share_colours(bands, wavelengths_nm), strict=True)
     }
     return Pretrained(
         ranges=list(zip(scales.tolist(), offsets.tolist(), strict=True)),
-        backbone=[stem.inflate(kernel, bands), *rest],
+        backbone=[stem.inflate(kernel, bands, wavelengths_nm), *rest],
         head=(),
         recipe={"bands": shares, "head": "new"},
     )

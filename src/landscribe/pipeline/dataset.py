@@ -13,7 +13,7 @@ from landscribe.pipeline.augmentation import augment_batch
 from landscribe.pipeline.backend import tf
 from landscribe.pipeline.config import PipelineConfig, Replica
 from landscribe.pipeline.modality import SensorDropout, drop_sensors
-from landscribe.records.schema import Manifest, check_not_empty, check_subset
+from landscribe.records.schema import NODATA_KEY, Manifest, check_not_empty, check_subset
 
 _READ_SHARDS = 4  # shards read in turn; enough to mix them and to hide the latency of a network disk
 # TensorFlow's read buffer is as large as a record of 14 bands: without it a record is copied once instead of twice,
@@ -149,6 +149,9 @@ def _make_parser(manifest: Manifest, bands: Sequence[str]) -> Any:
     features = {group.key: tf.io.FixedLenFeature([], tf.string) for group in groups}
     features["multi_hot"] = tf.io.FixedLenFeature([len(manifest.classes)], tf.int64)
     features["patch_id"] = tf.io.FixedLenFeature([], tf.string)
+    fill_nodata = _make_filler(manifest)
+    if fill_nodata:
+        features[NODATA_KEY] = tf.io.FixedLenFeature([], tf.string, default_value="")
 
     def parse(records: Any) -> Any:
         parsed = tf.io.parse_example(records, features)
@@ -157,6 +160,31 @@ def _make_parser(manifest: Manifest, bands: Sequence[str]) -> Any:
             flat = tf.io.decode_raw(parsed[group.key], tf.as_dtype(group.dtype), little_endian=True)
             stack = tf.reshape(flat, [-1, len(group.bands), group.size_px, group.size_px])
             values |= {name: stack[:, number] for number, name in enumerate(group.bands) if name in bands}
+        if fill_nodata:
+            values = fill_nodata(values, parsed[NODATA_KEY])
         return parsed["patch_id"], values, tf.cast(parsed["multi_hot"], tf.float32)
 
     return parse
+
+
+def _make_filler(manifest: Manifest) -> Any:
+    """Return ({band: [batch, row, column]}, masks) -> the bands with the train mean for nodata; None without any."""
+    if manifest.nodata is None or not manifest.nodata.occurs:
+        return None
+    fills, places, end = manifest.nodata.fills, {}, 0
+    for group in manifest.groups:
+        for name in group.bands:
+            places[name] = slice(end, end := end + group.size_px**2)
+    weights = tf.constant([128, 64, 32, 16, 8, 4, 2, 1], tf.uint8)
+
+    def fill(values: dict[str, Any], masks: Any) -> dict[str, Any]:
+        # A record without the feature decodes to zeros of this length: no pixel is masked.
+        packed = tf.io.decode_raw(masks, tf.uint8, fixed_length=-(-end // 8))
+        bits = tf.reshape(tf.bitwise.bitwise_and(packed[..., tf.newaxis], weights) > 0, [tf.shape(packed)[0], -1])
+        filled = {}
+        for name, band in values.items():
+            mask = tf.reshape(bits[:, places[name]], tf.shape(band))
+            filled[name] = tf.ensure_shape(tf.where(mask, tf.cast(fills[name], band.dtype), band), band.shape)
+        return filled
+
+    return fill

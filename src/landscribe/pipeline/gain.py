@@ -29,12 +29,12 @@ def amplify(band: tf.Tensor, name: str, gains: Gains, number: int) -> tf.Tensor:
     """Return [batch, row, column] of the same dtype; integers are rounded and stay within their range.
 
     Args:
-        band: [batch, row, column]: digital numbers in proportion to the light, or Sentinel-1 in decibels.
+        band: [batch, row, column]: digital numbers in proportion to the light; floats of VV and VH are decibels.
         name: of the band.
         gains: of the batch.
         number: which of them is the band's.
     """
-    if name in S1_BANDS:
+    if name in S1_BANDS and band.dtype.is_floating:
         return band + gains.decibels[number][:, tf.newaxis, tf.newaxis]
     amplified = tf.cast(band, tf.float32) * gains.factor[number][:, tf.newaxis, tf.newaxis]
     return tf.saturate_cast(tf.round(amplified), band.dtype) if band.dtype.is_integer else amplified

@@ -3,11 +3,14 @@
 One record is a `tf.train.Example` with the features `patch_id` (bytes), `labels` (bytes list, class names),
 `multi_hot` (int64 [class]) and one bytes feature for each band group: the bands of one size and dtype, stacked as
 [band, row, column], little-endian. Bands and classes are named, in order, in `manifest.json`.
+
+A record of a patch with nodata has one feature more, `nodata` (bytes): a bit for each pixel of each band, 1 where it is
+nodata, the bands in the order of the groups, the first pixel in the highest bit. Such a pixel is stored as 0.
 """
 
 import functools
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ from landscribe.core.errors import RecordsError
 from landscribe.core.files import compute_digest, read_json, write_json
 
 FORMAT_VERSION = 1
+NODATA_KEY = "nodata"
+_OPTIONAL = ("nodata", "wavelengths_nm")
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,21 @@ class Shard:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodataRule:
+    """What becomes of pixels that an archive declares as nodata.
+
+    Attributes:
+        fills: band -> what a model receives in their place, the train mean, rounded where values are whole.
+        max_fraction: share of a patch's pixels; a patch with more nodata is left out.
+        occurs: whether any record holds such a pixel.
+    """
+
+    fills: dict[str, float]
+    max_fraction: float
+    occurs: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """The description of all shards for a reader.
 
@@ -67,6 +87,8 @@ class Manifest:
         groups: band groups; `bands` of all groups together are the stored bands.
         bands: stored bands in the order of `convert.bands`.
         splits: split -> shards.
+        nodata: of an archive of images; None for one whose every pixel counts.
+        wavelengths_nm: band -> central wavelength, of those whose name alone does not say it.
     """
 
     archive: str
@@ -75,6 +97,9 @@ class Manifest:
     bands: tuple[str, ...]
     groups: tuple[BandGroup, ...]
     splits: dict[str, tuple[Shard, ...]]
+    # Not in the digest: the shards' own say the same, and the digest of an archive without stays what it was.
+    nodata: NodataRule | None = field(default=None, repr=False)
+    wavelengths_nm: dict[str, float] = field(default_factory=dict, repr=False)
 
     def num_records(self, split: str) -> int:
         """Return the number of records in each split."""
@@ -87,7 +112,7 @@ class Manifest:
     @property
     def digest(self) -> str:
         """Digest of the whole: order of bands and classes, and every shard's content."""
-        return compute_digest(repr(self))
+        return compute_digest(repr(self), *([repr(sorted(self.wavelengths_nm.items()))] if self.wavelengths_nm else []))
 
 
 def make_groups(bands: Iterable[Band]) -> tuple[BandGroup, ...]:
@@ -122,8 +147,9 @@ def check_not_empty(manifest: Manifest, split: str) -> None:
 
 
 def write_manifest(manifest: Manifest, path: Path) -> None:
-    """Write the manifest as JSON, its digest included."""
-    write_json(path, {"format": FORMAT_VERSION, **asdict(manifest), "digest": manifest.digest})
+    """Write the manifest as JSON, its digest included; what an archive has not is left out."""
+    content = {name: value for name, value in asdict(manifest).items() if value or name not in _OPTIONAL}
+    write_json(path, {"format": FORMAT_VERSION, **content, "digest": manifest.digest})
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -144,4 +170,6 @@ def read_manifest(path: Path) -> Manifest:
         bands=tuple(content["bands"]),
         groups=tuple(BandGroup(**group | {"bands": tuple(group["bands"])}) for group in content["groups"]),
         splits={name: tuple(Shard(**shard) for shard in shards) for name, shards in content["splits"].items()},
+        nodata=NodataRule(**content["nodata"]) if "nodata" in content else None,
+        wavelengths_nm=content.get("wavelengths_nm", {}),
     )

@@ -1,8 +1,9 @@
 """Statistics of a band over many patches: mergeable, so that each worker only needs its own pixels.
 
-For an integer band a histogram of the values is exact, independent of the order of merging. Decibels are counted in
-bins of 0.01 dB, only for percentiles; their mean and standard deviation are merged as in Chan, Golub, LeVeque,
-"Updating formulae and a pairwise algorithm for computing sample variances", 1979 (STAN-CS-79-773).
+For an integer band a histogram of the values is exact, independent of the order of merging. Floats are counted in bins,
+only for percentiles: decibels in bins of 0.01 dB, others in bins of 2**-12 of the value; their mean and standard
+deviation are merged as in Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+variances", 1979 (STAN-CS-79-773).
 """
 
 import math
@@ -11,24 +12,29 @@ from typing import Any, Self
 
 import numpy as np
 
+from landscribe.core.bands import S1_BANDS, Band
+from landscribe.core.errors import RecordsError
 from landscribe.core.files import read_json, write_json
 
 PERCENTILES = (1, 2, 5, 25, 50, 75, 95, 98, 99)
 
 _LOWEST_DB, _HIGHEST_DB, _BINS_PER_DB = -120, 60, 100
+DECIBEL = "decibel"  # in place of the dtype of a band that is counted so
+_FLOAT_BITS = 11  # of 32 that a bin of float32 drops: sign, exponent and 12 bits of the fraction stay
 
 
 class BandStatistics:
     """Count, mean, deviation, range and percentiles of the values of one band, in the band's own unit.
 
-    This class is for unsigned dtypes: one bin per value, so that all statistics are exact.
+    This class is for integer dtypes: one bin per value, so that all statistics are exact.
 
     Attributes:
         histogram: int64 [bin], number of values in each bin.
     """
 
-    def __init__(self, num_bins: int) -> None:
+    def __init__(self, num_bins: int, lowest: int = 0) -> None:
         self.histogram = np.zeros(num_bins, np.int64)
+        self._lowest = lowest  # value of the first bin
 
     @property
     def count(self) -> int:
@@ -37,8 +43,9 @@ class BandStatistics:
 
     def add(self, values: np.ndarray) -> None:
         """Add an array of any shape, of the band's dtype or int64, which needs no conversion."""
+        bins = values.ravel().astype(np.intp, copy=False)
         # Not np.bincount: it computes the range first, and takes 10 to 50 % longer.
-        np.add.at(self.histogram, values.ravel().astype(np.intp, copy=False), 1)
+        np.add.at(self.histogram, bins - self._lowest if self._lowest else bins, 1)
 
     def merge(self, other: Self) -> None:
         """Add the values of the other."""
@@ -65,8 +72,9 @@ class BandStatistics:
     def _summarise_moments(self) -> dict[str, float]:
         """Return mean, std, min and max; there are values."""
         # In integers of Python: the sum of squares exceeds 64 bits at half a million patches.
-        values = np.flatnonzero(self.histogram).tolist()
-        totals = [value * count for value, count in zip(values, self.histogram[values].tolist(), strict=True)]
+        bins = np.flatnonzero(self.histogram)
+        values = (bins + self._lowest).tolist()
+        totals = [value * count for value, count in zip(values, self.histogram[bins].tolist(), strict=True)]
         total, squares = sum(totals), sum(value * part for value, part in zip(values, totals, strict=True))
         return {
             "mean": total / self.count,
@@ -90,15 +98,15 @@ class BandStatistics:
         return found
 
     def _represent(self, bins: np.ndarray) -> np.ndarray:
-        """Return the float64 value that represents each bin."""
-        return bins.astype(np.float64)
+        """Return the float64 value that stands for each bin."""
+        return (bins + self._lowest).astype(np.float64)
 
 
-class _DecibelStatistics(BandStatistics):
-    """For Sentinel-1: percentiles within 0.01 dB from -120 to 60 dB; beyond, the minimum or maximum is used."""
+class _FloatStatistics(BandStatistics):
+    """Of float32 in any unit: percentiles within 0.0125 % of their value, half a bin."""
 
-    def __init__(self) -> None:
-        super().__init__((_HIGHEST_DB - _LOWEST_DB) * _BINS_PER_DB + 2)  # one more at each end for values beyond
+    def __init__(self, num_bins: int = 1 << (32 - _FLOAT_BITS)) -> None:
+        super().__init__(num_bins)
         self._mean = self._squares = 0.0
         self._minimum, self._maximum = math.inf, -math.inf
 
@@ -108,8 +116,7 @@ class _DecibelStatistics(BandStatistics):
         means, stds = compute_moments(values.reshape(1, -1))
         squares = float(stds[0]) ** 2 * values.size
         self._merge_moments(values.size, float(means[0]), squares, float(values.min()), float(values.max()))
-        lowest, highest = np.float32(_LOWEST_DB - 1 / _BINS_PER_DB), np.float32(_HIGHEST_DB + 0.5 / _BINS_PER_DB)
-        super().add(((np.clip(values, lowest, highest) - lowest) * np.float32(_BINS_PER_DB)).astype(np.int64))
+        super().add(self._find_bins(values))
 
     def merge(self, other: Self) -> None:
         self._merge_moments(other.count, other._mean, other._squares, other._minimum, other._maximum)
@@ -136,15 +143,59 @@ class _DecibelStatistics(BandStatistics):
         return {"mean": self._mean, "std": std, "min": self._minimum, "max": self._maximum}
 
     def _represent(self, bins: np.ndarray) -> np.ndarray:
-        centres: np.ndarray = _LOWEST_DB + (bins - 0.5) / _BINS_PER_DB
-        centres[bins == 0], centres[bins == len(self.histogram) - 1] = self._minimum, self._maximum
-        within: np.ndarray = np.clip(centres, self._minimum, self._maximum)
+        within: np.ndarray = np.clip(self._find_centres(bins), self._minimum, self._maximum)
         return within
 
+    def _find_bins(self, values: np.ndarray) -> np.ndarray:
+        """Return the int64 number of the bin of each finite value; larger values have larger numbers."""
+        # IEEE 754: as signed numbers the bits of positive floats stand in the order of their values, those of negative
+        # ones in the reverse order. 0.0 is added because it makes one zero of both.
+        bits = (values.astype(np.float32) + np.float32(0)).view(np.int32).astype(np.int64)
+        ordered: np.ndarray = np.where(bits < 0, -1 - (bits & 0x7FFFFFFF), bits)
+        return (ordered >> _FLOAT_BITS) + (1 << (31 - _FLOAT_BITS))
 
-def make_statistics(dtype: str) -> BandStatistics:
-    """Return the statistics of no values: of a band of uint8, uint16 or float32 (decibels)."""
-    return _DecibelStatistics() if np.dtype(dtype).kind == "f" else BandStatistics(np.iinfo(dtype).max + 1)
+    def _find_centres(self, bins: np.ndarray) -> np.ndarray:
+        """Return the float64 value in the middle of each bin."""
+        lowest = (np.asarray(bins, np.int64) - (1 << (31 - _FLOAT_BITS))) << _FLOAT_BITS
+        ends = [lowest, lowest + (1 << _FLOAT_BITS) - 1]
+        bits = [np.where(end < 0, (-1 - end) | 0x80000000, end).astype(np.uint32) for end in ends]
+        centres: np.ndarray = np.mean([end.view(np.float32).astype(np.float64) for end in bits], axis=0)
+        return centres
+
+
+class _DecibelStatistics(_FloatStatistics):
+    """Of Sentinel-1: percentiles within 0.01 dB from -120 to 60 dB; for those beyond, minimum or maximum stands."""
+
+    def __init__(self) -> None:
+        super().__init__((_HIGHEST_DB - _LOWEST_DB) * _BINS_PER_DB + 2)  # one more at each end for those beyond
+
+    def _find_bins(self, values: np.ndarray) -> np.ndarray:
+        lowest, highest = np.float32(_LOWEST_DB - 1 / _BINS_PER_DB), np.float32(_HIGHEST_DB + 0.5 / _BINS_PER_DB)
+        bins: np.ndarray = ((np.clip(values, lowest, highest) - lowest) * np.float32(_BINS_PER_DB)).astype(np.int64)
+        return bins
+
+    def _find_centres(self, bins: np.ndarray) -> np.ndarray:
+        centres: np.ndarray = _LOWEST_DB + (bins - 0.5) / _BINS_PER_DB
+        centres[bins == 0], centres[bins == len(self.histogram) - 1] = self._minimum, self._maximum
+        return centres
+
+
+def find_kind(band: Band) -> str:
+    """Return how the values of a band are counted, for `make_statistics`: its dtype, or decibels."""
+    if band.dtype is None:
+        raise RecordsError(f"band {band.name}: expected a known dtype before conversion.")
+    # An image may hold whatever unit under the names VV and VH.
+    return DECIBEL if band.name in S1_BANDS and band.resolution_m is not None else band.dtype
+
+
+def make_statistics(kind: str) -> BandStatistics:
+    """Return the statistics of no values: of a band of an integer dtype of up to 16 bits, float32 or decibels."""
+    if kind == DECIBEL:
+        return _DecibelStatistics()
+    if np.dtype(kind).kind == "f":
+        return _FloatStatistics()
+    limits = np.iinfo(kind)
+    return BandStatistics(int(limits.max) - int(limits.min) + 1, int(limits.min))
 
 
 def compute_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

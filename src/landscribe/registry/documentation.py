@@ -163,11 +163,18 @@ def _join(facts: Facts, sections: Mapping[str, list[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _describe_band(name: str, band: Mapping[str, Any]) -> str:
+    wavelength = f", {band['wavelength_nm']:g} nm" if "wavelength_nm" in band else ""
+    return f"{escape(name)} ({band['dtype']}, {band['size_px']} px{wavelength})"
+
+
 def _describe_model(facts: Facts) -> list[str]:
     card, tags = facts.card, facts.tags
-    bands = ", ".join(f"{escape(name)} ({band['dtype']}, {band['size_px']} px)" for name, band in card.bands.items())
+    bands = ", ".join(_describe_band(name, band) for name, band in card.bands.items())
     versions = json.loads(tags.get("versions", "{}"))
     resized = " Images of another size are resampled." if card.resamples else ""
+    limit = card.max_nodata_fraction
+    resized += f" Nodata is the train mean; more than {limit:.0%} of it leaves out." if limit is not None else ""
     weights = facts.train["weights"]
     dirty = ", with changes that are not committed" if tags.get("git.dirty") == "true" else ""
     made_with = ", ".join(f"{name} {versions[name]}" for name in _LIBRARIES if name in versions)

@@ -197,6 +197,7 @@ def _save_served(candidate: Candidate, folder: Path, mlflow_model: Model) -> Non
         "bands": candidate.card.bands,
         "resamples": candidate.card.resamples,
         "optional": candidate.card.optional,
+        "max_nodata_fraction": candidate.card.max_nodata_fraction,
         "percentiles": candidate.percentiles,
         "nomenclature": candidate.card.nomenclature,
         "thresholds": dict(zip(candidate.card.classes, candidate.thresholds.tolist(), strict=True)),
@@ -210,7 +211,9 @@ def _save_served(candidate: Candidate, folder: Path, mlflow_model: Model) -> Non
         signature=make_signature(candidate.card),
         input_example=dict(candidate.example),
         # Readable before the network is loaded, also if the signature has no inputs.
-        metadata={"bands": candidate.card.bands, "optional": candidate.card.optional},
+        metadata={
+            name: getattr(candidate.card, name) for name in ("bands", "optional", "resamples", "max_nodata_fraction")
+        },
         # Given explicitly: MLflow would start a process and import TensorFlow to infer them.
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _SERVING_LIBRARIES],
     )

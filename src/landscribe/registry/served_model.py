@@ -7,7 +7,7 @@ package: a process with only TensorFlow and MLflow can use the champion.
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import pandas as pd
 from PIL import Image
 
 _BATCH_SIZE_PATCHES = 64
+_BILINEAR = Image.Resampling.BILINEAR
+_LEAST_WEIGHT = 1e-6  # of the valid pixels in a resampled one; less is rounding
 # A band is out of range where its median lies beyond the 1st or 99th percentile of train by more than this part of
 # their distance from the 50th: the darkest lakes of an archive are within the range of that archive.
 _MARGIN = 0.3
@@ -46,6 +48,7 @@ class _Labeller:
         self._thresholds: dict[str, float] = facts["thresholds"]
         self._resamples: bool = facts["resamples"]
         self._optional: dict[str, dict[str, float]] = facts["optional"]
+        self._max_nodata_fraction: float | None = facts["max_nodata_fraction"]
         self._range = _TrainRange(facts["percentiles"])
         self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
 
@@ -66,8 +69,10 @@ class _Labeller:
         if len(set(counts.values())) > 1:
             raise ValueError(f"expected the same number of patches in every band; received {counts}")
         judged = [
-            self._range.judge({name: np.sort(bands[name][number], axis=None) for name in given})
-            for number in range(next(iter(counts.values())))
+            (not reason, reason)
+            if reason
+            else self._range.judge({name: np.sort(bands[name][number], axis=None) for name in given})
+            for number, reason in enumerate(self._find_nodata([np.asarray(model_input[name]) for name in given]))
         ]
         scores = self._score(bands, len(judged))
         scores[[number for number, (is_sound, _) in enumerate(judged) if not is_sound]] = np.nan
@@ -77,6 +82,19 @@ class _Labeller:
         table["labels"] = [[classes[number] for number in np.flatnonzero(row)] for row in chosen]
         table["warning"] = pd.Series([words for _, words in judged], dtype=object)
         return table
+
+    def _find_nodata(self, bands: Sequence[np.ndarray]) -> list[str]:
+        """Return the reason for which conversion would leave a patch out for NaN and infinity of images, or nothing."""
+        limit, gaps = self._max_nodata_fraction, np.zeros(len(bands[0]))
+        if limit is None:
+            return [""] * len(gaps)
+        for values in bands:
+            gaps += (~np.isfinite(values)).sum(axis=(1, 2)) if values.dtype.kind == "f" else 0
+        shares = gaps / sum(values[0].size for values in bands) if len(gaps) else gaps
+        return [
+            f"{share:.0%} of the pixels are nodata; at most {limit:.0%} are tolerated" if share > limit else ""
+            for share in shares
+        ]
 
     def _score(self, bands: Mapping[str, np.ndarray], num_patches: int) -> np.ndarray:
         """Return the scores, float64 [patch, class]."""
@@ -113,11 +131,14 @@ class _Labeller:
             raise ValueError(
                 f"band {name}: expected {dtype} [n, row, column]; received {values.dtype} {values.shape}{hint}"
             )
+        if values.shape[1:] != (size_px, size_px) and not self._resamples:
+            raise ValueError(f"band {name}: expected {size_px} x {size_px} pixels; received {values.shape[1:]}")
+        fill = self._bands[name].get("fill")  # of images alone
+        if fill is not None and values.dtype.kind == "f":
+            return _fill_gaps(values, size_px, fill)
         if values.shape[1:] == (size_px, size_px):
             return values
-        if not self._resamples:
-            raise ValueError(f"band {name}: expected {size_px} x {size_px} pixels; received {values.shape[1:]}")
-        return np.stack([_resample(patch, size_px) for patch in values])
+        return np.array([_resample(patch, size_px) for patch in values]).reshape(-1, size_px, size_px)
 
 
 class _TrainRange:
@@ -242,10 +263,26 @@ def _cast_json(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
 
 def _resample(values: np.ndarray, size_px: int) -> np.ndarray:
     """The rule of `archive.image.resample`, repeated because this file is stored alone; a test compares them."""
-    resized = Image.fromarray(values.astype(np.float32)).resize((size_px, size_px), Image.Resampling.BILINEAR)
+    if values.shape == (size_px, size_px):
+        return values
+    resized = np.asarray(Image.fromarray(values.astype(np.float32)).resize((size_px, size_px), _BILINEAR))
+    if values.dtype.kind == "f":
+        return resized
     limits = np.iinfo(values.dtype)
-    rounded: np.ndarray = np.clip(np.rint(np.asarray(resized)), limits.min, limits.max).astype(values.dtype)
+    rounded: np.ndarray = np.clip(np.rint(resized), limits.min, limits.max).astype(values.dtype)
     return rounded
+
+
+def _fill_gaps(values: np.ndarray, size_px: int, fill: float) -> np.ndarray:
+    """Return float32 [n, size_px, size_px]; NaN and infinity are nodata, which has no weight and becomes `fill`."""
+    filled = np.empty((len(values), size_px, size_px), values.dtype)
+    for number, patch in enumerate(values):
+        valid = np.isfinite(patch)
+        means = _resample(np.where(valid, patch, np.float32(0)), size_px)
+        weights = _resample(valid.astype(np.float32), size_px)
+        known = weights >= _LEAST_WEIGHT
+        filled[number] = np.where(known, means / np.where(known, weights, 1), fill)
+    return filled
 
 
 class ServedModel(_Labeller, mlflow.pyfunc.PythonModel):  # type: ignore[misc]

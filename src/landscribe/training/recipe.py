@@ -72,15 +72,22 @@ def fit_classifier(
 
 def make_card(manifest: Manifest, statistics: Mapping[str, Mapping[str, Any]], config: TrainConfig) -> ModelCard:
     """Return the card of the model: bands and classes, by name and in order, and the sensors that may be missing."""
-    groups = {name: manifest.group_of(name) for name in config.bands}
     return ModelCard(
-        bands={name: {"size_px": group.size_px, "dtype": group.dtype} for name, group in groups.items()},
+        bands={name: _describe_band(manifest, name) for name in config.bands},
         classes=manifest.classes,
         nomenclature=manifest.nomenclature,
         backbone=config.backbone,
         resamples=manifest.archive == "tagged-images",
+        max_nodata_fraction=manifest.nodata.max_fraction if manifest.nodata else None,
         optional=make_fills(manifest, statistics, config.bands) if config.modality_dropout else {},
     )
+
+
+def _describe_band(manifest: Manifest, name: str) -> dict[str, Any]:
+    group = manifest.group_of(name)
+    facts: dict[str, Any] = {"size_px": group.size_px, "dtype": group.dtype}
+    facts |= {"fill": manifest.nodata.fills[name]} if manifest.nodata else {}
+    return facts | ({"wavelength_nm": manifest.wavelengths_nm[name]} if name in manifest.wavelengths_nm else {})
 
 
 def prepare(manifest: Manifest, config: TrainConfig, wanted: Device) -> str:
@@ -112,7 +119,7 @@ def read_pretrained(manifest: Manifest, config: TrainConfig) -> Pretrained | Non
         found = read_classifier(path, config.bands, manifest.classes)
     else:
         size_px = max(manifest.group_of(name).size_px for name in config.bands)
-        found = read_imagenet(config.backbone, config.bands, size_px, path)
+        found = read_imagenet(config.backbone, config.bands, size_px, path, manifest.wavelengths_nm)
     return replace(found, digest=source.digest)
 
 
