@@ -78,8 +78,8 @@ def test_promote_moves_the_alias_once_and_the_champion_labels_a_patch(checkout: 
     checkout.run("landscribe", "predict", str(patch), "--model", model, "--out", "labels.csv")
     table = pd.read_csv(checkout.folder / "labels.csv")
     assert table["patch_id"].tolist() == [patch.name]
-    assert table.columns[-1] == "labels"
-    assert table.shape == (1, 21)
+    assert list(table.columns[-2:]) == ["labels", "warning"]
+    assert table.shape == (1, 22)
     (checkout.folder / "labels.csv").unlink()
 
 
@@ -228,7 +228,7 @@ def test_tagged_images_go_the_same_way_and_keep_their_name(checkout: Checkout) -
     words = ["--model", "models:/landscribe@challenger", "--out", "labels.parquet"]
     checkout.run("landscribe", "predict", "images/jpg", *words)
     table = pd.read_parquet(checkout.folder / "labels.parquet")
-    assert list(table.columns) == ["patch_id", "dark", "light", "striped", "labels"]
+    assert list(table.columns) == ["patch_id", "dark", "light", "striped", "labels", "warning"]
     assert len(table) == 40
 
 

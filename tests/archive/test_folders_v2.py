@@ -39,7 +39,7 @@ def test_a_folder_too_high_or_too_low_is_answered_with_the_right_one(archive: Pa
     for wrong in (archive, root / tree.example, next((root / tree.example).iterdir())):
         with pytest.raises(ArchiveError) as caught:
             list_folders(wrong, tree)
-        assert str(caught.value).endswith(f"found none. Did you mean {root}?")
+        assert str(caught.value).endswith(f"found none. Set archive.{tree.key} to {root}.")
 
 
 def test_the_folder_of_another_sensor_or_layout_is_told(archive: Path) -> None:

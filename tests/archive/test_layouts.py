@@ -13,6 +13,7 @@ from landscribe.archive.bigearthnet_v2 import BigEarthNetV2
 from landscribe.archive.config import ArchiveConfig
 from landscribe.archive.layouts import open_archive
 from landscribe.archive.protocol import Archive
+from landscribe.archive.tag_table import TableForm
 from landscribe.archive.tagged_images import TaggedImages
 from landscribe.core.patch import S1_FOLDER, S2_FOLDER
 
@@ -28,7 +29,8 @@ def repository(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def make_config(**values: Any) -> ArchiveConfig:
     """Return a section `archive` with some values."""
-    paths = dict.fromkeys(("root", "s1_root", "maps_root", "labels_file"))
+    keys = ("root", "s1_root", "maps_root", "labels_file", "tag_separator", "image_column", "tags_column")
+    paths = dict.fromkeys(keys)
     base = {**paths, "nomenclature": "BEN-19", "exclude": [], "band_order": BAND_ORDER}
     return ArchiveConfig.model_validate(base | values)
 
@@ -49,6 +51,14 @@ READERS: dict[str, tuple[dict[str, Any], Archive]] = {
         BigEarthNetV2(HERE / "s2", None, HERE / "maps", (HERE / "one", HERE / "two")),
     ),
     "TFRecords": ({"layout": "bigearthnet-tfrecord", "root": "records"}, BigEarthNetTFRecord(HERE / "records")),
+    "folders": (
+        {"layout": "tagged-images", "root": "images"},
+        TaggedImages(HERE / "images", None, tuple(BAND_ORDER)),
+    ),
+    "a named separator": (
+        {"layout": "tagged-images", "root": "images", "labels_file": "tags.csv", "tag_separator": " "},
+        TaggedImages(HERE / "images", HERE / "tags.csv", tuple(BAND_ORDER), TableForm(separator=" ")),
+    ),
     "images": (
         {"layout": "tagged-images", "root": "images", "labels_file": "tags.csv"},
         TaggedImages(HERE / "images", HERE / "tags.csv", tuple(BAND_ORDER)),
@@ -75,7 +85,8 @@ def test_the_section_chooses_the_reader_which_goes_to_worker_processes(kind: str
         ),
         ({"layout": "bigearthnet-v1", "root": "s2", "labels_file": ["a", "b"]}, "only bigearthnet-v2 takes several"),
         ({"layout": "bigearthnet-v2", "root": "s2"}, "labels_file: layout bigearthnet-v2 needs it"),
-        ({"layout": "tagged-images", "root": "images"}, "labels_file: layout tagged-images needs it"),
+        ({"layout": "tagged-images", "root": "images", "tag_separator": ","}, "tag_separator: only a table of tags"),
+        ({"layout": "demo", "root": "data", "tags_column": "tags"}, "tags_column: only a table of tags has one"),
         ({"layout": "bigearthnet-v1", "root": "s2", "exclude": ["snow"]}, "'snow' needs the flags of BigEarthNet v2"),
     ],
 )

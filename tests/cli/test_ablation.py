@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from landscribe.cli import ablation
-from landscribe.cli.ablation import Row, ablate, choose_bands, format_table, make_table
+from landscribe.cli.ablation import Row, ablate, choose_bands, format_report, make_table
 from landscribe.core.errors import ParamsError
 from landscribe.core.scores import Scores
 from landscribe.evaluation.config import EvaluateConfig
@@ -140,6 +140,7 @@ def test_the_table_compares_patch_by_patch() -> None:
     assert second["difference"] == second["test_macro_ap"] - first["test_macro_ap"] > 0
     assert second["difference_low"] > 0
     assert third["difference"] == third["difference_low"] == third["difference_high"] == 0  # the same scores
-    lines = format_table(table).splitlines()
-    assert len(lines) == 4
-    assert lines[2].endswith("to S1")
+    lines = format_report(table).splitlines()
+    assert [line.split()[0] for line in lines[3:6]] == ["S1", "S2", "S1+S2"]
+    assert lines[4].split()[-1] == "S1"
+    assert lines[4].split()[1] == f"{second['val_macro_ap']:.4f}"

@@ -4,13 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 from mlflow import MlflowClient
 from PIL import Image
 
@@ -29,7 +30,7 @@ from landscribe.pipeline.dataset import make_eval_dataset
 from landscribe.registry.registration import Candidate, register
 from landscribe.tracking.store import open_store
 from tests.support.challengers import Challenge
-from tests.support.model_fixtures import TinyRecords, Trained, make_plain_environment
+from tests.support.model_fixtures import TinyRecords, Trained, make_percentiles, make_plain_environment
 from tests.support.paths import ROOT
 
 pytest_plugins = ["tests.support.model_fixtures"]
@@ -55,7 +56,9 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     return call
 
 
-def register_model(name: str, path: Path, card: ModelCard, example: dict[str, np.ndarray]) -> None:
+def register_model(
+    name: str, path: Path, card: ModelCard, example: dict[str, np.ndarray], statistics: Mapping[str, Any]
+) -> None:
     """Register a model file under a name of its own."""
     experiment = open_store()
     run_id = MlflowClient().create_run(experiment).info.run_id
@@ -66,18 +69,19 @@ def register_model(name: str, path: Path, card: ModelCard, example: dict[str, np
         metrics={"test_macro_ap": 0.5},
         test_digest="",
         example=example,
+        statistics=statistics,
     )
     register(candidate, name, run_id)
 
 
 @pytest.fixture(scope="module")
-def patch_model(store: Path, trained: Trained) -> str:
+def patch_model(store: Path, trained: Trained, records: TinyRecords) -> str:
     """The URI of the trained classifier of patches."""
     example = {
         name: np.zeros((1, band["size_px"], band["size_px"]), band["dtype"])
         for name, band in trained.card.bands.items()
     }
-    register_model("patches", trained.path, trained.card, example)
+    register_model("patches", trained.path, trained.card, example, records.statistics)
     return "models:/patches@challenger"
 
 
@@ -95,7 +99,8 @@ def image_model(store: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     }
     card = ModelCard(backbone="SmallResNet", resamples=True, **facts)
     write_model(build_classifier(spec), card, path)
-    register_model("images", path, card, {name: np.zeros((1, 32, 32), np.uint8) for name in "RGB"})
+    statistics = dict.fromkeys("RGB", make_percentiles(5, 250))
+    register_model("images", path, card, {name: np.zeros((1, 32, 32), np.uint8) for name in "RGB"}, statistics)
     return "models:/images@challenger"
 
 
@@ -135,12 +140,13 @@ def test_predict_gives_the_scores_of_the_model_in_the_promised_columns(
     assert status == 0
     assert capsys.readouterr().out == f"60 patches labelled: {out}\n"
     table = pd.read_csv(out, keep_default_na=False) if suffix == "csv" else pd.read_parquet(out)
-    assert tuple(table.columns) == ("patch_id", *trained.card.classes, "labels")
+    assert tuple(table.columns) == ("patch_id", *trained.card.classes, "labels", "warning")
     batches = make_eval_dataset(records.manifest, records.folder, "test", trained.config.bands, 12)
     names, _, scores = predict_scores(make_predict(trained.model), batches, records.manifest.num_records("test"))
 
     chosen = table.set_index("patch_id").loc[list(names)]
     np.testing.assert_allclose(chosen[list(trained.card.classes)], scores, atol=1e-5)
+    assert (table["warning"] == "").all()
     labels = [";".join(row[row >= 0.3].index) for _, row in chosen[list(trained.card.classes)].iterrows()]
     assert [text if suffix == "csv" else ";".join(text) for text in chosen["labels"]] == labels
 
@@ -155,6 +161,39 @@ def test_predict_labels_one_patch_folder(run: Run, patch_model: str, demo_root: 
 
 
 @slow
+def test_what_predict_says_of_new_products_works_as_it_stands(
+    run: Run, patch_model: str, demo_root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The hint in `warning` is taken out of the table and given to the command."""
+    for folder in sorted((demo_root / S2_FOLDER).iterdir())[:3]:
+        for path in folder.glob("*_B*.tif"):
+            with rasterio.open(path) as dataset:
+                values, profile = dataset.read() + np.uint16(1000), dataset.profile
+            (tmp_path / "new" / folder.name).mkdir(parents=True, exist_ok=True)
+            with rasterio.open(tmp_path / "new" / folder.name / path.name, "w", **profile) as dataset:
+                dataset.write(values)
+        shutil.copytree(folder, tmp_path / "old" / folder.name)
+    tables = {}
+    hint: list[str] = []
+    for name, words in (("old", []), ("new", []), ("new", hint)):
+        given = [
+            "--s1-root",
+            demo_root / "BigEarthNet-S1-v1.0",
+            "--model",
+            patch_model,
+            "--out",
+            tmp_path / "labels.csv",
+        ]
+        assert run("predict", tmp_path / name, *given, *words) == 0
+        tables[name] = pd.read_csv(tmp_path / "labels.csv", keep_default_na=False)
+        if name == "new" and not hint:
+            assert tables["new"]["warning"].str.endswith("; processing baseline 04.00? `--offset -1000`").all()
+            hint += tables["new"]["warning"][0].split("`")[1].split()
+    pd.testing.assert_frame_equal(tables["new"], tables["old"])
+    assert "-1000 is added to the digital numbers of B05, B02\n" in capfd.readouterr().err
+
+
+@slow
 def test_predict_labels_images_and_says_which_it_cannot_read(image_model: str, store: Path, tmp_path: Path) -> None:
     for number, side_px in enumerate((32, 50)):
         Image.new("RGB", (side_px, side_px), (200, 100, 50 * number)).save(tmp_path / f"image{number}.jpg")
@@ -165,7 +204,7 @@ def test_predict_labels_images_and_says_which_it_cannot_read(image_model: str, s
     )
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "labels.csv")
-    assert tuple(table.columns) == ("patch_id", "golf course", "sea", "labels")
+    assert tuple(table.columns) == ("patch_id", "golf course", "sea", "labels", "warning")
     assert table["patch_id"].tolist() == ["image0", "image1"]
     assert "warning: broken is left out: " in done.stderr
     assert "Traceback" not in done.stderr

@@ -199,5 +199,5 @@ def test_the_archive_is_written_once_and_anew_for_another_section(
 
 def test_a_tile_has_room_for_its_cells_and_no_more() -> None:
     DemoConfig(num_patches=91 * 91, num_tiles=1, seed=0)
-    with pytest.raises(ValueError, match="a tile has room for 8,281 patches"):
+    with pytest.raises(ValueError, match="expected at least 2 for 8282 patches, 8281 per tile"):
         DemoConfig(num_patches=91 * 91 + 1, num_tiles=1, seed=0)

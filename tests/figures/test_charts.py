@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from landscribe.figures.charts import (
@@ -37,7 +38,8 @@ DRAWINGS: dict[str, Draw] = {
     "dots": lambda path: draw_dots(path, "Dots", NAMES, {"val": [0.1, 0.2, 0, 1], NAMES[2]: [0, 0, 0, 0.5]}, "share"),
     "no dots": lambda path: draw_dots(path, "Dots", NAMES, {"val": [0] * 4}, "share"),
     "histogram": lambda path: draw_histogram(path, "Histogram", np.array([1, 1, 4]), "classes", "patches"),
-    "matrix": lambda path: draw_matrix(path, "Matrix", NAMES, np.eye(4)),
+    "matrix": lambda path: draw_matrix(path, "Matrix", NAMES, np.eye(4), ("row", "column")),
+    "no share": lambda path: draw_matrix(path, "Matrix", NAMES, np.zeros((4, 4)), ("row", "column")),
     "intervals": lambda path: draw_intervals(
         path, "Intervals", NAMES, [0.5] * 4, np.array([[0.4, 0.6]] * 3 + [[np.nan, np.nan]]), [0.1] * 4, "share"
     ),
@@ -73,6 +75,23 @@ def test_other_values_give_another_picture(tmp_path: Path) -> None:
     for number in (1, 2):
         draw_bars(tmp_path / f"{number}.png", "Bars", ["a"], {"share": [float(number)]}, "share")
     assert (tmp_path / "1.png").read_bytes() != (tmp_path / "2.png").read_bytes()
+
+
+def test_the_axes_of_a_matrix_are_named_and_its_largest_share_is_darkest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(plt, "close", drawn.append)
+    shares = np.array([[0.0, 0.02, 0.3], [0.12, 0.0, 0.0], [np.nan] * 3])
+    draw_matrix(tmp_path / "matrix.png", "Matrix", NAMES[:3], shares, ("missed", "given"))
+    axes = drawn[0].axes[0]
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("missed", "given")
+    assert [text.get_text() for text in axes.texts] == ["30", "12"]
+    image = axes.images[0]
+    lightness = np.asarray(image.cmap(image.norm(shares[:2])))[..., :3].mean(axis=-1)
+    np.testing.assert_array_equal(
+        np.argsort(-lightness.ravel(), kind="stable"), np.argsort(shares[:2].ravel(), kind="stable")
+    )
 
 
 def test_every_series_is_in_the_legend(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """From a path to a table: every readable patch once, by name; what cannot be read is said and left out."""
 
 import logging
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,8 @@ from landscribe.archive.bigearthnet_v1 import read_twin_names
 from landscribe.archive.metadata_v2 import read_metadata
 from landscribe.archive.raster import read_band
 from landscribe.core.bands import BANDS
-from landscribe.core.errors import ArchiveError, LandscribeError
+from landscribe.core.errors import ArchiveError, LandscribeError, PatchError
+from landscribe.core.quarantine import check_signal
 from landscribe.inference import patches
 from landscribe.inference.patches import predict_path, write_predictions
 from landscribe.models.card import ModelCard
@@ -24,6 +26,7 @@ from landscribe.registry.registration import make_signature
 from tests.support.fake_images import write_planet_tiffs
 from tests.support.fake_v2 import write_v2_archive
 
+_BRIGHT = 5000  # digital numbers that FakeServed warns of
 CLASSES = ("Beaches, dunes, sands", "water")
 
 
@@ -33,6 +36,7 @@ class FakeServed:
     def __init__(self, *bands: str, dtype: str = "uint8", optional: dict[str, dict[str, float]] | None = None) -> None:
         self._card = make_card(*bands, dtype=dtype, optional=optional or {})
         self.num_patches: list[int] = []
+        self.warns = True  # versions that were registered earlier do not
 
     @property
     def metadata(self) -> SimpleNamespace:
@@ -51,6 +55,8 @@ class FakeServed:
         labels = [["water"], list(CLASSES), []]
         table = pd.DataFrame(dict(zip(CLASSES, (first, last), strict=True)))
         table["labels"] = [labels[round(value) % 3] for value in first]
+        if self.warns:
+            table["warning"] = ["bright" if value > _BRIGHT else "" for value in first]
         return table
 
 
@@ -108,7 +114,7 @@ def draw_image(path: Path, grey: int, size: tuple[int, int] = (16, 16)) -> None:
 
 def test_every_patch_of_a_folder_gets_a_row(s2_root: Path) -> None:
     table = predict_path(s2_root, FakeServed("B05", "B02"), None)
-    assert list(table.columns) == ["patch_id", *CLASSES, "labels"]
+    assert list(table.columns) == ["patch_id", *CLASSES, "labels", "warning"]
     assert table["patch_id"].tolist() == sorted(folder.name for folder in s2_root.iterdir())
     for _, row in table.iterrows():
         for name, band in zip(CLASSES, ("B05", "B02"), strict=True):
@@ -127,6 +133,86 @@ def test_a_patch_gets_the_same_row_alone_and_in_any_batch(s2_root: Path, monkeyp
     pd.testing.assert_frame_equal(predict_path(folder, FakeServed("B02"), None), row)
     monkeypatch.chdir(folder)
     pd.testing.assert_frame_equal(predict_path(Path(), FakeServed("B02"), None), row)
+
+
+def change_bands(folder: Path, change: Callable[[np.ndarray], np.ndarray], bands: str = "B*") -> None:
+    """Write files of bands again, with other values and maybe another dtype."""
+    for path in folder.glob(f"*_{bands}.tif"):
+        with rasterio.open(path) as dataset:
+            values, profile = change(dataset.read()), dataset.profile
+        with rasterio.open(path, "w", **profile | {"dtype": values.dtype}) as dataset:
+            dataset.write(values)
+
+
+def test_a_patch_that_conversion_leaves_out_is_left_out_with_the_same_reason(few: Path, said: list[str]) -> None:
+    empty, *others = sorted(few.iterdir())
+    change_bands(empty, np.zeros_like)
+    assert predict_path(few, FakeServed("B02"), None)["patch_id"].tolist() == [folder.name for folder in others]
+    with pytest.raises(PatchError) as caught:
+        check_signal({"B02": np.zeros((2, 2), np.uint16)})
+    assert said == [f"warning: {empty.name} is left out: {caught.value}"]
+
+
+def test_an_offset_is_added_to_optical_bands_before_anything(few: Path, s1_root: Path) -> None:
+    expected = predict_path(few, FakeServed("B02", "VV"), s1_root)
+    for folder in few.iterdir():
+        change_bands(folder, lambda values: values + np.uint16(1000))
+    brighter = predict_path(few, FakeServed("B02", "VV"), s1_root)
+    assert brighter[CLASSES[0]].to_numpy() == pytest.approx(expected[CLASSES[0]].to_numpy() + 1000)
+    pd.testing.assert_frame_equal(predict_path(few, FakeServed("B02", "VV"), s1_root, offset=-1000), expected)
+
+
+@pytest.mark.parametrize(("offset", "mean"), [(-500, (0 + 300) / 2), (65000, (65400 + 65535) / 2)])
+def test_an_offset_ends_at_the_limits_of_the_dtype(few: Path, offset: int, mean: float) -> None:
+    for folder in few.iterdir():
+        change_bands(folder, lambda values: (400 + 400 * (np.indices(values.shape)[2] % 2)).astype(values.dtype))
+    assert predict_path(few, FakeServed("B02"), None, offset=offset)[CLASSES[0]].tolist() == [mean] * 3
+
+
+def test_a_patch_that_an_offset_takes_to_0_is_left_out(few: Path, said: list[str]) -> None:
+    with pytest.raises(ArchiveError, match="none of the 3 patches"):
+        predict_path(few, FakeServed("B02"), None, offset=-65535)
+    assert [line.split(": ")[-2:] for line in said[1:]] == [["every pixel is 0", "nodata"]] * 3
+
+
+@pytest.mark.parametrize(
+    ("bands", "words"), [(("R", "G", "B"), r"R \(uint8\), G \(uint8\), B \(uint8\)"), (("VV", "VH"), "VV, VH")]
+)
+def test_an_offset_is_refused_where_there_are_no_digital_numbers(
+    s1_root: Path, tmp_path: Path, bands: tuple[str, ...], words: str
+) -> None:
+    draw_image(tmp_path / "images" / "one.png", 40)
+    path = tmp_path / "images" if "R" in bands else s1_root
+    with pytest.raises(LandscribeError, match=f"this one takes {words}. Leave --offset out"):
+        predict_path(path, FakeServed(*bands), None, offset=1000)
+    assert len(predict_path(path, FakeServed(*bands), None))  # as advised
+
+
+def test_reflectances_are_left_out_with_a_sentence_that_helps(few: Path, said: list[str]) -> None:
+    expected = predict_path(few, FakeServed("B02"), None)
+    for folder in few.iterdir():
+        change_bands(folder, lambda values: values.astype(np.float32) / 10_000)
+    with pytest.raises(ArchiveError, match="none of the 3 patches"):
+        predict_path(few, FakeServed("B02"), None)
+    assert all("Store digital numbers, 10,000 times the reflectance, as uint16" in line for line in said)
+    for folder in few.iterdir():  # as advised
+        change_bands(folder, lambda values: np.rint(10_000 * values).astype(np.uint16))
+    pd.testing.assert_frame_equal(predict_path(few, FakeServed("B02"), None), expected)
+
+
+def test_patches_out_of_range_are_counted_in_one_line(few: Path, said: list[str]) -> None:
+    _, bright, other = sorted(few.iterdir())
+    for folder in (bright, other):
+        change_bands(folder, lambda values: values + np.uint16(_BRIGHT))
+    served = FakeServed("B02")
+    table = predict_path(few, served, None)
+    assert table["warning"].tolist() == ["", "bright", "bright"]
+    assert said == [
+        f"warning: 2 of 3 patches are out of the range of the train split: column `warning`; e.g. {bright.name}: bright"
+    ]
+    served.warns = False
+    assert list(predict_path(few, served, None).columns) == list(table.columns[:-1])
+    assert len(said) == 1
 
 
 def test_sentinel_1_bands_come_from_the_twin(few: Path, s1_root: Path) -> None:
@@ -368,3 +454,34 @@ def test_another_suffix_is_refused(table: pd.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(LandscribeError, match=r"ends in \.csv or \.parquet"):
         write_predictions(table, tmp_path / "labels.xlsx")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_folder_above_the_patches_is_answered_with_the_one_meant(demo_root: Path, tmp_path: Path) -> None:
+    served = FakeServed("B02", "VV")
+    write_v2_archive(demo_root, tmp_path / "v2")
+    for path in (demo_root, demo_root.parent, tmp_path / "v2"):
+        with pytest.raises(ArchiveError) as caught:
+            predict_path(path, served, None)
+        found = re.search(r"Name (\S+), and with --s1-root (\S+) where", str(caught.value))
+        assert found
+        assert len(predict_path(Path(found[1]), served, Path(found[2]))) > 50
+
+
+def test_images_are_found_in_sub_folders_and_keep_their_names(tmp_path: Path) -> None:
+    root = tmp_path / "images"
+    for name in ("forest/f1.png", "forest/f2.png", "water/w1.png", "w3.png"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        draw_image(root / name, 40)
+    served = FakeServed("R", "G", "B")
+    assert sorted(predict_path(root, served, None)["patch_id"]) == ["f1", "f2", "w1", "w3"]
+    draw_image(root / "water/f1.png", 50)
+    table = predict_path(root, served, None).set_index("patch_id")[CLASSES[0]]
+    assert table.to_dict() == {"forest/f1": 40, "forest/f2": 40, "water/f1": 50, "water/w1": 40, "w3": 40}
+    draw_image(root / "water/f1.jpg", 50)
+    with pytest.raises(ArchiveError, match=r"water/f1\.jpg and water/f1\.png share one name; keep one"):
+        predict_path(root, served, None)
+
+
+def test_bands_are_no_images(demo_root: Path) -> None:
+    with pytest.raises(ArchiveError, match="holds patches of BigEarthNet; this model takes R, G, B of images"):
+        predict_path(demo_root, FakeServed("R", "G", "B", dtype="uint16"), None)

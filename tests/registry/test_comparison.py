@@ -55,5 +55,5 @@ def test_the_order_of_classes_changes_nothing() -> None:
 def test_scores_that_are_no_numbers_are_refused() -> None:
     scores, facts = draw_scores(dict.fromkeys(POSITIVES, 0.4)), make_facts(*POSITIVES)
     scores.scores[0, 0] = np.nan
-    with pytest.raises(PromotionError, match="no numbers"):
+    with pytest.raises(PromotionError, match="not numbers"):
         compare_on_test((scores, facts), (scores, facts), "test_macro_ap", K, BOOTSTRAP)

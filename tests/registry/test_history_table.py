@@ -1,18 +1,7 @@
-"""Tables for the terminal: every word is there, columns are aligned, the present champion is marked."""
+"""The table of champions: every entry is there, the present champion is marked."""
 
-from landscribe.figures.tables import format_table
 from landscribe.registry.champions import LogEntry
 from landscribe.registry.history_table import format_history
-
-
-def test_every_word_of_a_long_cell_is_there_in_its_column() -> None:
-    words = [f"word{number}" for number in range(30)]
-    lines = format_table(("rule", "why"), [("first", " ".join(words)), ("second", "")])
-    assert len({len(line) for line in lines if set(line) == {"-"}}) == 1
-    start = lines[1].index("why")
-    column = " ".join(line[start:] for line in lines[3:])
-    assert [word for word in column.split() if word.startswith("word")] == words
-    assert lines[3].startswith("first")
 
 
 def test_the_history_names_the_present_champion() -> None:

@@ -51,6 +51,7 @@ class Rivals:
             metrics={"test_macro_ap": 0.5},
             test_digest=test_digest,
             example={name: np.zeros((1, band["size_px"], band["size_px"]), band["dtype"]) for name, band in bands},
+            statistics=self._records.statistics,
             scores_path=self._folder / "test.parquet",
         )
         register(candidate, NAME, self._run_id)

@@ -169,7 +169,7 @@ def test_the_signature_names_bands_and_classes_in_order() -> None:
         ("VV", np.dtype("float32"), (-1, 12, 12)),
         ("B01", np.dtype("uint16"), (-1, 2, 2)),
     ]
-    assert signature.outputs.input_names() == ["Beaches, dunes, sands", "water", "labels"]
+    assert signature.outputs.input_names() == ["Beaches, dunes, sands", "water", "labels", "warning"]
     free = make_signature(ModelCard(bands=bands, resamples=True, **words))  # type: ignore[arg-type]
     assert {spec.shape for spec in free.inputs.inputs} == {(-1, -1, -1)}
 

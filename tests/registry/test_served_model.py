@@ -25,7 +25,8 @@ from landscribe.pipeline.modality import make_fills, remove_sensor
 from landscribe.records.reader import iter_split
 from landscribe.registry.registration import Candidate, register
 from landscribe.tracking.store import open_store
-from tests.support.model_fixtures import TinyRecords, Trained, make_plain_environment
+from tests.support.mlflow_server import serve_model
+from tests.support.model_fixtures import TinyRecords, Trained, make_percentiles, make_plain_environment
 
 pytest_plugins = ["tests.support.model_fixtures"]
 pytestmark = pytest.mark.slow(40)
@@ -101,12 +102,29 @@ def draw_images(side_px: int) -> dict[str, np.ndarray]:
     }
 
 
+def make_unusual(records: TinyRecords, bands: list[str]) -> dict[str, np.ndarray]:
+    """Return five patches: ordinary, of the new baseline, reflectances cut to integers, nodata, saturated."""
+    patches = {name: values[:5].copy() for name, values in read_test_patches(records, bands).items()}
+    for name, values in patches.items():
+        values[3] = 0
+        if name != "VV":
+            values[1] += 1000
+            values[2] //= 10_000
+            values[4].flat[: values[4].size // 50] = 65535
+    return patches
+
+
 def make_cases(records: TinyRecords, bands: list[str]) -> dict[str, dict[str, np.ndarray]]:
     """Return what is asked: `<model>.<case>` -> bands."""
     patches, images = read_test_patches(records, bands), draw_images(IMAGE_PX)
     return {
         "patches.whole": patches,
         "patches.reordered": dict(reversed(patches.items())),
+        "patches.unusual": make_unusual(records, bands),
+        "either.json": {
+            name: values.astype(np.float64 if name == "VV" else np.int64) for name, values in patches.items()
+        },
+        "either.reflectance": patches | {"B02": patches["B02"] / 10_000},
         "patches.none": {name: values[:0] for name, values in patches.items()},
         "patches.dtype": patches | {"B05": patches["B05"].astype(np.float32)},
         "patches.missing": {name: values for name, values in patches.items() if name != "B05"},
@@ -147,10 +165,10 @@ def served(
     either = dataclasses.replace(
         trained.card, optional=make_fills(records.manifest, records.statistics, GIVEN["whole"])
     )
-    for name, card, path, case in (
-        ("patches", trained.card, trained.path, "whole"),
-        ("either", either, trained.path, "whole"),
-        ("images", *image_model[1:], "native"),
+    for name, card, path, case, statistics in (
+        ("patches", trained.card, trained.path, "whole", records.statistics),
+        ("either", either, trained.path, "whole", records.statistics),
+        ("images", *image_model[1:], "native", dict.fromkeys("RGB", make_percentiles(5, 250))),
     ):
         example = {band: values[:1] for band, values in cases[f"{name}.{case}"].items()}
         candidate = Candidate(
@@ -160,6 +178,7 @@ def served(
             metrics={"test_macro_ap": 0.5},
             test_digest="",
             example=example,
+            statistics=statistics,
         )
         register(candidate, name, run_id)
     for case, bands in cases.items():
@@ -176,7 +195,7 @@ def test_scores_are_those_of_the_keras_model(served: Served, records: TinyRecord
     batches = make_eval_dataset(records.manifest, records.folder, "test", trained.config.bands, 5)
     scores = predict_scores(make_predict(trained.model), batches, records.manifest.num_records("test"))[2]
     table = served.tables["patches.whole"]
-    assert tuple(table.columns) == (*trained.card.classes, "labels")
+    assert tuple(table.columns) == (*trained.card.classes, "labels", "warning")
     assert np.ptp(scores, axis=0).max() > 1e-3  # patches differ: equality means something
     np.testing.assert_allclose(table[list(trained.card.classes)], scores, atol=1e-5)
 
@@ -220,6 +239,7 @@ def test_a_sensor_that_the_model_can_do_without_may_be_missing(
         ("patches.missing", "B05"),
         ("patches.size", "60"),
         ("patches.count", "same number of patches"),
+        ("either.reflectance", "Send digital numbers"),
         ("either.part", "B02 is missing"),
         ("either.nothing", "B05 is missing"),
         ("images.dtype", "uint16"),
@@ -231,7 +251,41 @@ def test_what_does_not_fit_is_refused_with_a_reason(served: Served, case: str, w
 
 def test_nothing_else_is_refused(served: Served) -> None:
     refused = ("patches.dtype", "patches.missing", "patches.size", "patches.count", "images.dtype")
-    assert set(served.refused) == {*refused, "either.part", "either.nothing"}
+    assert set(served.refused) == {*refused, "either.part", "either.nothing", "either.reflectance"}
+
+
+def check_unusual(table: pd.DataFrame, whole: pd.DataFrame) -> None:
+    """Check the answer to `make_unusual` against that to the patches as they were."""
+    classes = list(whole.columns[:-2])
+    assert list(table.columns) == list(whole.columns)
+    np.testing.assert_allclose(table.loc[0, classes].astype(float), whole.loc[0, classes].astype(float), atol=1e-5)
+    assert table[classes].isna().all(axis=1).tolist() == [False, False, False, True, False]
+    assert table[classes].notna().any(axis=1).tolist() == [True, True, True, False, True]
+    assert list(table["labels"][3]) == []
+    words = ["", "`--offset -1000`", "10,000 times the reflectance", "every pixel is 0: nodata", "65535"]
+    assert [part in said for part, said in zip(words, table["warning"], strict=True)] == [True] * 5, table["warning"]
+    assert table["warning"][0] == ""
+
+
+def test_a_patch_out_of_range_is_said_in_its_row(served: Served) -> None:
+    check_unusual(served.tables["patches.unusual"], served.tables["patches.whole"])
+    assert (served.tables["patches.whole"]["warning"] == "").all()
+
+
+def test_numbers_of_a_request_are_taken_where_the_signature_is_open(served: Served) -> None:
+    pd.testing.assert_frame_equal(served.tables["either.json"], served.tables["either.whole"])
+
+
+@pytest.mark.slow(60)
+def test_a_server_answers_as_the_model_does(
+    served: Served, records: TinyRecords, trained: Trained, store: Path, tmp_path: Path
+) -> None:
+    bands = make_unusual(records, list(trained.card.bands))
+    reflectances = {name: values[:1] / (1 if name == "VV" else 10_000) for name, values in bands.items()}
+    with serve_model("models:/patches@challenger", f"sqlite:///{store / 'mlflow.db'}", tmp_path) as ask:
+        check_unusual(pd.DataFrame(ask(bands)), served.tables["patches.whole"])
+        cut = pd.DataFrame(ask(reflectances))
+    assert "10,000 times the reflectance" in cut["warning"][0]
 
 
 @pytest.mark.parametrize(("case", "side_px"), [("larger", 80), ("smaller", 11), ("native", IMAGE_PX)])

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from rasterio.warp import transform
 
-from landscribe.splits.places import Pairs, find_near, has_place
+from landscribe.splits.places import Pairs, find_near
+from landscribe.splits.rectangles import has_place
 
 Facts = dict[tuple[str, str], tuple[bool, bool, bool]]
 

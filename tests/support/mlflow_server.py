@@ -1,5 +1,7 @@
-"""A real MLflow server on loopback, to be killed and started again."""
+"""Real MLflow servers on loopback: one for runs, to be killed and started again, and one that answers for a model."""
 
+import contextlib
+import json
 import os
 import signal
 import socket
@@ -7,7 +9,13 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.support.model_fixtures import make_plain_environment
 
 _STARTS_WITHIN_S = 300  # of a busy machine; 5 s of an idle one
 
@@ -17,9 +25,7 @@ class MlflowServer:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = _find_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -49,8 +55,61 @@ class MlflowServer:
             self._process = None
 
     def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.uri}/health", timeout=5) as answer:  # noqa: S310
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return _answers(f"{self.uri}/health")
+
+
+@contextlib.contextmanager
+def serve_model(model_uri: str, store_uri: str, folder: Path) -> Iterator[Callable[[Mapping[str, np.ndarray]], Any]]:
+    """Yield what asks `mlflow models serve`: bands in, the rows of its answer out.
+
+    Args:
+        model_uri: the registered model.
+        store_uri: the store that it is registered in.
+        folder: of the server's log; nothing of this project is there to import.
+    """
+    port, log_path = _find_port(), folder / "serve.log"
+    words = ["models", "serve", "-m", model_uri, "--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
+    env = make_plain_environment() | {"MLFLOW_TRACKING_URI": store_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"  # it starts uvicorn by name
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("mlflow")), *words],
+            cwd=folder,
+            env=env,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+    def ask(bands: Mapping[str, np.ndarray]) -> Any:
+        body = json.dumps({"inputs": {name: values.tolist() for name, values in bands.items()}}).encode()
+        uri, headers = f"http://127.0.0.1:{port}/invocations", {"Content-Type": "application/json"}
+        request = urllib.request.Request(uri, body, headers)
+        with urllib.request.urlopen(request, timeout=_STARTS_WITHIN_S) as answer:  # noqa: S310
+            return json.load(answer)["predictions"]
+
+    try:
+        deadline = time.monotonic() + _STARTS_WITHIN_S
+        while not _answers(f"http://127.0.0.1:{port}/ping"):
+            assert process.poll() is None, log_path.read_text(encoding="utf-8")
+            assert time.monotonic() < deadline, log_path.read_text(encoding="utf-8")
+            time.sleep(0.2)
+        yield ask
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _find_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(uri: str) -> bool:
+    try:
+        with urllib.request.urlopen(uri, timeout=5) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except OSError:
+        return False

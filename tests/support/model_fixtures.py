@@ -3,6 +3,7 @@
 import importlib
 import os
 import warnings
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from landscribe.index.labels import build_index, write_index
 from landscribe.models.card import ModelCard
 from landscribe.pipeline.config import NO_AUGMENTATION
 from landscribe.records.schema import Manifest, write_manifest
-from landscribe.records.statistics import read_statistics, write_statistics
+from landscribe.records.statistics import PERCENTILES, read_statistics, write_statistics
 from landscribe.registry.registration import Candidate
 from landscribe.splits.assignment import read_splits, write_splits
 from landscribe.splits.digest_order import rank_by_digest
@@ -168,6 +169,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield root
 
 
+def make_percentiles(low: float, high: float) -> dict[str, dict[str, float]]:
+    """Return statistics of a band with values evenly spread from `low` to `high`, percentiles alone."""
+    return {"percentiles": {str(rank): low + (high - low) * rank / 100 for rank in PERCENTILES}}
+
+
 def make_candidate(model_path: Path, test_macro_ap: float = 0.5, **changed: Any) -> Candidate:
     """Return a candidate of two classes and one band; the threshold follows the score, so that versions differ.
 
@@ -190,6 +196,7 @@ def make_candidate(model_path: Path, test_macro_ap: float = 0.5, **changed: Any)
         metrics={"test_macro_ap": test_macro_ap},
         test_digest=changed.get("test_digest", "the test records"),
         example={"B02": np.zeros((1, 4, 4), np.uint16)},
+        statistics=defaultdict(lambda: make_percentiles(100, 2000)),
     )
 
 

@@ -17,6 +17,7 @@ from landscribe.archive.label_table import read_label_table
 from landscribe.archive.metadata_v1 import FIELDS, MetadataTask, read_metadata
 from landscribe.archive.protocol import PATCH_SCHEMA, Listing, make_patches
 from landscribe.archive.raster import read_band
+from landscribe.archive.wrong_folder import check_unpacked, suggest_folder
 from landscribe.core.bands import S1_BANDS, S2_BANDS, Band
 from landscribe.core.errors import ArchiveError, PatchError
 from landscribe.core.patch import S1_SCENE, V2_GRANULE, is_s1_name, is_s2_name
@@ -209,6 +210,7 @@ def _list_patches(root: Path, sensor: _Sensor) -> tuple[list[str], int]:
     Raises:
         ArchiveError: the folder is absent or has no patch of this sensor.
     """
+    check_unpacked(root, f"archive.{sensor.key}", sensor.is_name)
     found = scan_folder(root, sensor.key)
     names = sorted(name for name, is_folder in found if is_folder and sensor.is_name(name))
     if not names:
@@ -226,5 +228,4 @@ def _explain_others(root: Path, names: Sequence[str], sensor: _Sensor) -> str:
         return f" These are {other.name} patches: name this folder in archive.{other.key}."
     if any(re.fullmatch(f"{V2_GRANULE}|{S1_SCENE}", name) for name in names):
         return " These are folders of BigEarthNet v2: set archive.layout to bigearthnet-v2."
-    inner = [name for name in names if name.startswith("BigEarthNet") and ("-S1" in name) == (sensor is _S1)]
-    return f" Did you mean {root / inner[0]}?" if inner else ""
+    return suggest_folder(root, f"archive.{sensor.key}", sensor.is_name, "S1" if sensor is _S1 else "S2")

@@ -17,14 +17,14 @@ _NEEDED = {
     "bigearthnet-v1": set(),
     "bigearthnet-v2": {"labels_file"},
     "bigearthnet-tfrecord": {"root"},
-    "tagged-images": {"root", "labels_file"},
+    "tagged-images": {"root"},
 }
 _ALLOWED = {
     "demo": {"labels_file"},
     "bigearthnet-v1": {"root", "s1_root", "labels_file"},
     "bigearthnet-v2": {"root", "s1_root", "maps_root"},
     "bigearthnet-tfrecord": set(),
-    "tagged-images": set(),
+    "tagged-images": {"labels_file"},
 }
 
 
@@ -36,6 +36,9 @@ class ArchiveConfig(Section):
     s1_root: str | None
     maps_root: str | None
     labels_file: str | list[str] | None
+    tag_separator: Literal[" ", ",", ";", "|"] | None
+    image_column: str | None
+    tags_column: str | None
     nomenclature: str
     exclude: list[str]
     band_order: list[str] = Field(min_length=1)
@@ -54,6 +57,11 @@ class ArchiveConfig(Section):
             raise ValueError("root: set it to the folder of the Sentinel-2 patches, or s1_root to the Sentinel-1 ones")
         if isinstance(self.labels_file, list) and self.layout != "bigearthnet-v2":
             raise ValueError("labels_file: only bigearthnet-v2 takes several files; expected one path")
+        for key in ("tag_separator", "image_column", "tags_column"):
+            if getattr(self, key) is not None and (self.layout != "tagged-images" or not self.labels_file):
+                raise ValueError(
+                    f"{key}: only a table of tags has one (tagged-images with labels_file); set it to null"
+                )
         check_bands(self.band_order, IMAGE_BANDS, "band_order")
         for word in self.exclude:
             if word in FLAGS and self.layout != "bigearthnet-v2":
@@ -100,5 +108,5 @@ class ArchiveConfig(Section):
 
 _WHAT = {
     "root": "name the folder of the patches or images",
-    "labels_file": "name metadata.parquet (bigearthnet-v2) or a CSV with the columns image_name,tags (tagged-images)",
+    "labels_file": "name metadata.parquet",
 }

@@ -1,13 +1,15 @@
 """The folder trees of BigEarthNet v2: folders of tiles or scenes, with patch folders in them. One scan per folder."""
 
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from landscribe.archive.folders import scan_folder
+from landscribe.archive.wrong_folder import check_unpacked, suggest_folder, tell_kind
 from landscribe.core.errors import ArchiveError
-from landscribe.core.patch import S1_SCENE, V2_GRANULE, is_s2_name
+from landscribe.core.patch import S1_SCENE, V2_GRANULE, V2_S1_NAME, V2_S2_NAME, is_s2_name
 from landscribe.runtime.progress import track
 
 
@@ -19,18 +21,30 @@ class Tree:
         key: key of section `archive` that names it.
         published: its name as published.
         outer: pattern of the names of the folders in it.
+        inner: pattern of the names of the patches in them.
+        glob: of the shell, for the names of patches and not of the folders.
+        cell: of the shell, what stands behind the folder's name in a patch's.
         example: such a name.
     """
 
     key: str
     published: str
     outer: str
+    inner: str
+    glob: str
+    cell: str
     example: str
 
+    def is_outer(self, name: str) -> bool:
+        """Return whether `name` is that of a folder of a tile or scene."""
+        return re.fullmatch(self.outer, name) is not None
 
-S2_TREE = Tree("root", "BigEarthNet-S2", V2_GRANULE, "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP")
-S1_TREE = Tree("s1_root", "BigEarthNet-S1", S1_SCENE, "S1A_IW_GRDH_1SDV_20170613T165043")
-MAPS_TREE = Tree("maps_root", "Reference_Maps", V2_GRANULE, S2_TREE.example)
+
+_S2_NAMES = (V2_GRANULE, V2_S2_NAME, "S2*_[0-9][0-9]_[0-9][0-9]", "_*_*")
+_S1_NAMES = (S1_SCENE, V2_S1_NAME, "S1*_1SDV_*_*_*_*", "_*_*_*")
+S2_TREE = Tree("root", "BigEarthNet-S2", *_S2_NAMES, "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP")
+S1_TREE = Tree("s1_root", "BigEarthNet-S1", *_S1_NAMES, "S1A_IW_GRDH_1SDV_20170613T165043")
+MAPS_TREE = Tree("maps_root", "Reference_Maps", *_S2_NAMES, S2_TREE.example)
 
 
 def list_folders(root: Path, tree: Tree) -> tuple[list[str], int]:
@@ -39,6 +53,7 @@ def list_folders(root: Path, tree: Tree) -> tuple[list[str], int]:
     Raises:
         ArchiveError: the folder is absent, cannot be listed or has no patch folder.
     """
+    check_unpacked(root, f"archive.{tree.key}", tree.is_outer)
     names, num_others = _scan(root, tree)
     outer = [name for name in names if re.fullmatch(tree.outer, name)]
     num_others += len(names) - len(outer)
@@ -66,14 +81,21 @@ def _scan(folder: Path, tree: Tree) -> tuple[list[str], int]:
 def _make_hint(root: Path, tree: Tree, names: Iterable[str]) -> str:
     """Return what the user may have meant, from the content of the root and of its parent."""
     names = list(names)
-    if tree.published in names:
-        return f" Did you mean {root / tree.published}?"
-    for folder in (root, root.parent):
-        if re.fullmatch(tree.outer, folder.name):
-            return f" Did you mean {folder.parent}?"
+    for folder, inner in ((root, names), (root.parent, [root.name])):
+        if any(re.fullmatch(tree.inner, name) for name in inner) and not tree.is_outer(folder.name):
+            return f" {_explain_bare(folder, tree)}"
     for other in (S2_TREE, S1_TREE):
         if other.outer != tree.outer and any(re.fullmatch(other.outer, name) for name in names):
             return f" It holds folders of {other.published}: name it as archive.{other.key}."
     if any(map(is_s2_name, names)):
         return " It holds patches of BigEarthNet v1: set archive.layout to bigearthnet-v1."
-    return ""
+    return suggest_folder(root, f"archive.{tree.key}", tree.is_outer, tell_kind(Path(tree.published)))
+
+
+def _explain_bare(folder: Path, tree: Tree) -> str:
+    """Return the command that puts patches into folders of their tile or scene, as published."""
+    outer = '"${p%' + tree.cell + '}"'
+    return (
+        f"Its patches lie in no folder of their tile or scene. Run: cd {shlex.quote(str(folder))} && for p in"
+        f' {tree.glob}; do mkdir -p {outer} && mv "$p" {outer}; done and set archive.{tree.key} to {folder}'
+    )

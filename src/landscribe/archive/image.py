@@ -6,6 +6,7 @@ interpretation says which band is red; only if it has none, an order given by na
 """
 
 import contextlib
+import functools
 import math
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from PIL import Image
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning
 
@@ -48,7 +50,7 @@ _UNREADABLE = (*UNREADABLE, SyntaxError, Image.DecompressionBombError)
 
 @dataclass(frozen=True)
 class Square:
-    """The place of an image: the upper left corner and the side, metres, in the projected system `epsg`."""
+    """The place of an image that fits: the upper left corner and the side, metres, in the projected system `epsg`."""
 
     epsg: int
     ulx_m: float
@@ -58,13 +60,19 @@ class Square:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """The content of a header: dtype "uint8" or "uint16", native size, place (None if unknown) and quirks."""
+    """The content of a header: dtype "uint8" or "uint16", native size, place (None if unknown) and the quirks met.
+
+    `crs` and `transform` are those of `PATCH_SCHEMA`, of any raster that has them; `square` is the same of a square,
+    north up, in metres.
+    """
 
     dtype: str
     rows_px: int
     columns_px: int
     square: Square | None
     quirks: tuple[str, ...]
+    crs: str | None = None
+    transform: tuple[float, ...] | None = None
 
 
 def inspect_image(path: Path, band_order: Sequence[str]) -> ImageFacts:
@@ -83,7 +91,8 @@ def inspect_image(path: Path, band_order: Sequence[str]) -> ImageFacts:
             colour = (_MODE_QUIRKS[image.mode],) if image.mode in _MODE_QUIRKS else ()
             return ImageFacts("uint8", image.height, image.width, None, quirks + colour)
         quirks += _name_bands(image, path, band_order)[1]
-        return ImageFacts(image.dtypes[0], image.height, image.width, _locate(image), quirks)
+        georeference = _read_georeference(image)
+        return ImageFacts(image.dtypes[0], image.height, image.width, _locate(image), quirks, *georeference)
 
 
 def read_image(path: Path, names: Sequence[str], band_order: Sequence[str]) -> dict[str, np.ndarray]:
@@ -208,6 +217,19 @@ def _locate(dataset: rasterio.DatasetReader) -> Square | None:
     is_north_up = transform.a > 0 and transform.b == transform.d == 0
     if not (is_square and is_north_up and crs and crs.is_projected and crs.linear_units_factor[1] == 1):
         return None
-    epsg, side_m = crs.to_epsg(), transform.a * dataset.width
+    epsg, side_m = _find_epsg(crs.wkt), transform.a * dataset.width
     is_known = epsg and all(map(math.isfinite, (transform.c, transform.f, side_m)))
-    return Square(epsg, transform.c, transform.f, side_m) if is_known else None
+    return Square(epsg, transform.c, transform.f, side_m) if epsg and is_known else None
+
+
+def _read_georeference(dataset: rasterio.DatasetReader) -> tuple[str | None, tuple[float, ...] | None]:
+    """Return coordinate system and transform; the identity is no transform."""
+    wkt = dataset.crs.wkt if dataset.crs else ""
+    epsg = _find_epsg(wkt) if wkt else None
+    return f"EPSG:{epsg}" if epsg else wkt or None, None if dataset.transform.is_identity else dataset.transform[:6]
+
+
+@functools.lru_cache(maxsize=1000)  # a search through PROJ's tables where the file names no code
+def _find_epsg(wkt: str) -> int | None:
+    code: int | None = CRS.from_wkt(wkt).to_epsg()
+    return code

@@ -8,6 +8,7 @@ from landscribe.archive.bigearthnet_v1 import BigEarthNetV1
 from landscribe.archive.bigearthnet_v2 import BigEarthNetV2
 from landscribe.archive.config import ArchiveConfig
 from landscribe.archive.protocol import Archive
+from landscribe.archive.tag_table import TableForm
 from landscribe.archive.tagged_images import TaggedImages
 from landscribe.core.patch import S1_FOLDER, S2_FOLDER
 
@@ -28,4 +29,5 @@ def open_archive(config: ArchiveConfig) -> Archive:
         case "bigearthnet-tfrecord":
             return BigEarthNetTFRecord(root)
         case "tagged-images":
-            return TaggedImages(root, cast(Path, labels_file), tuple(config.band_order))
+            form = TableForm(config.tag_separator, config.image_column, config.tags_column)
+            return TaggedImages(root, labels_file, tuple(config.band_order), form)

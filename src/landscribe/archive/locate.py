@@ -1,14 +1,15 @@
-"""Places of the patches: corner from tile and cell if the metadata has none, centre as longitude and latitude."""
+"""Places of the patches: corner from tile and cell where the metadata has none, centre and footprint on Earth."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
-from rasterio.warp import transform
 
+from landscribe.archive.footprints import bring, compute_footprints
 from landscribe.core.errors import PatchError
 from landscribe.core.tiles import PATCH_SIZE_M, locate_tile
 
@@ -22,13 +23,30 @@ def locate_patches(patches: pa.Table) -> pa.Table:
 
     Args:
         patches: table of `PATCH_SCHEMA`. `epsg`, `ulx_m`, `uly_m` and `size_m` are filled from tile, column and row;
-            then `longitude` and `latitude` of the centre, WGS 84.
+            then `longitude` and `latitude` of the centre, WGS 84. Of images (those of known `rows_px`), `footprint` and
+            centre follow from `crs` and `transform`, or `unlocated` says why not.
     """
     for name, derived in _derive_corners(patches).items():
         patches = _put(patches, name, pc.coalesce(patches[name], derived))
-    longitude, latitude = _compute_centres(patches)
-    patches = _put(patches, "longitude", pa.array(longitude, from_pandas=True))
-    return _put(patches, "latitude", pa.array(latitude, from_pandas=True))
+    centre = _compute_centres(patches)
+    images = np.flatnonzero(patches["rows_px"].is_valid().to_numpy())
+    if len(images):
+        footprints = compute_footprints(patches.take(images))
+        centre[images] = footprints.centre
+        patches = _spread(patches, "unlocated", images, [reason or None for reason in footprints.reasons])
+        corners = zip(footprints.corners.reshape(-1, 8).tolist(), footprints.reasons, strict=True)
+        patches = _spread(patches, "footprint", images, [None if reason else degrees for degrees, reason in corners])
+    for name, degrees in zip(("longitude", "latitude"), centre.T, strict=True):
+        patches = _put(patches, name, pa.array(degrees, from_pandas=True))
+    return patches
+
+
+def _spread(patches: pa.Table, name: str, rows: np.ndarray, values: Sequence[object]) -> pa.Table:
+    """Return the table with the values of some rows in a column, null in all others."""
+    every: list[object] = [None] * len(patches)
+    for row, value in zip(rows.tolist(), values, strict=True):
+        every[row] = value
+    return _put(patches, name, pa.array(every, patches.schema.field(name).type))
 
 
 def _put(patches: pa.Table, name: str, values: pa.Array) -> pa.Table:
@@ -58,31 +76,21 @@ def _find_corner(tile: str) -> tuple[int | None, float | None, float | None]:
         return None, None, None
 
 
-def _compute_centres(patches: pa.Table) -> tuple[Floats, Floats]:
-    """Return longitude and latitude of the centres, degrees, NaN where unknown: one transformation per projection."""
+def _compute_centres(patches: pa.Table) -> Floats:
+    """Return [patch, 2], longitude and latitude of the centres, degrees; NaN where unknown.
+
+    One transformation per projection.
+    """
     ulx_m, uly_m, size_m = (patches[name].to_numpy() for name in ("ulx_m", "uly_m", "size_m"))
-    x_m, y_m = ulx_m + size_m / 2, uly_m - size_m / 2
+    centre_m = np.column_stack([ulx_m + size_m / 2, uly_m - size_m / 2])
     epsg = patches["epsg"].fill_null(0).to_numpy()
-    longitude, latitude = np.full((2, len(patches)), np.nan)
-    known = np.isfinite(x_m) & np.isfinite(y_m)
+    degrees = np.full_like(centre_m, np.nan)
+    known = np.isfinite(centre_m).all(axis=1)
     for code in np.unique(epsg[known & (epsg > 0)]):
         here = np.flatnonzero(known & (epsg == code))
         try:
             crs = CRS.from_epsg(int(code))
         except CRSError:  # no such code
             continue
-        longitude[here], latitude[here] = np.round(_transform(crs, x_m[here], y_m[here]), _DECIMALS)
-    return longitude, latitude
-
-
-def _transform(crs: CRS, x_m: Floats, y_m: Floats) -> Floats:
-    """Return [longitude and latitude, patch]; NaN for a point outside the domain of the projection."""
-    try:
-        degrees = np.array(transform(crs, CRS.from_epsg(4326), x_m, y_m))
-    except CPLE_BaseError:  # one point fails the whole batch; halving it finds that point
-        middle = len(x_m) // 2
-        if not middle:
-            return np.full((2, 1), np.nan)
-        halves = _transform(crs, x_m[:middle], y_m[:middle]), _transform(crs, x_m[middle:], y_m[middle:])
-        return np.concatenate(halves, axis=1)
-    return np.where(np.isfinite(degrees), degrees, np.nan)
+        degrees[here] = np.round(bring(crs, CRS.from_epsg(4326), centre_m[here]), _DECIMALS)
+    return degrees

@@ -31,6 +31,12 @@ PATCH_SCHEMA = pa.schema(
         "size_m": pa.float64(),  # side of the square that the patch covers
         "longitude": pa.float64(),  # of the centre, WGS 84, degrees
         "latitude": pa.float64(),
+        "crs": pa.string(),  # of an image's transform: "EPSG:" and a code, or WKT where it has none
+        "transform": pa.list_(
+            pa.float64()
+        ),  # a to f: x = a column + b row + c, y = d column + e row + f, pixels from 0
+        "footprint": pa.list_(pa.float64()),  # of an image: longitude, latitude of its four corners, WGS 84, degrees
+        "unlocated": pa.string(),  # why the place of an image is unknown; null where it is known
         "country": pa.string(),
         "official_split": pa.string(),  # train, val or test, if the archive has its own split
         "v1_patch_id": pa.string(),  # name of the same place and acquisition in BigEarthNet v1
@@ -73,12 +79,14 @@ class Listing:
         quarantined: bad patches; they count towards `max_bad_fraction`.
         excluded: valid patches left out by a rule.
         quirks: name of a tolerated quirk -> how often it occurs (docs/archive_quirks.md).
+        labels_from: in words, how the labels were read where that had to be found; else empty.
     """
 
     patches: pa.Table
     quarantined: list[LeftOut] = field(default_factory=list)
     excluded: list[LeftOut] = field(default_factory=list)
     quirks: Counter[str] = field(default_factory=Counter)
+    labels_from: str = ""
 
 
 class Archive(Protocol):

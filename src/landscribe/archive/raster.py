@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from landscribe.archive.plain_tiff import decode_plain_tiff
-from landscribe.core.bands import Band
+from landscribe.core.bands import Band, hint_at_reflectance
 from landscribe.core.errors import PatchError
 
 # A larger file is not a plain band of a patch, and is never read into memory as a whole.
@@ -88,4 +88,5 @@ def _read_through_gdal(path: str | Path, band: Band) -> np.ndarray:
 def _check_form(path: str | Path, band: Band, shape: tuple[int, ...], dtype: np.dtype | str) -> None:
     expected = (band.size_px, band.size_px)
     if shape != expected or dtype != band.dtype:
-        raise PatchError(f"{Path(path).name}: expected {expected} {band.dtype}; received {shape} {dtype}")
+        hint = hint_at_reflectance(band.dtype, dtype)
+        raise PatchError(f"{Path(path).name}: expected {expected} {band.dtype}; received {shape} {dtype}{hint}")

@@ -1,41 +1,44 @@
-"""Tagged images: a folder of JPEG, PNG or GeoTIFF files and a CSV `image_name,tags` (the Planet Amazon form)."""
+"""Tagged images: a folder of JPEG, PNG or TIFF files with a table of their tags, or a folder per class."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from landscribe.archive.image import IMAGE_SUFFIXES, ImageFacts, Square, inspect_image, read_image, resample
-from landscribe.archive.names import check_name
+from landscribe.archive.image import ImageFacts, Square, inspect_image, read_image, resample
+from landscribe.archive.image_files import cut_suffix, find_images, make_patch_ids, parse_image_name
 from landscribe.archive.protocol import Listing, make_patches
+from landscribe.archive.tag_folders import read_tag_folders
+from landscribe.archive.tag_separator import Tags
+from landscribe.archive.tag_table import TableForm, TagRow, read_tag_table
 from landscribe.core.bands import IMAGE_BANDS, Band, check_bands
 from landscribe.core.errors import ArchiveError, PatchError
 from landscribe.core.quarantine import LeftOut
 from landscribe.runtime.progress import track
 
-_COLUMNS = ("image_name", "tags")
-_FACTS = ("dtype", "rows_px", "columns_px")
+_MOST_COMPARED = 100  # names, with every image
+_FACTS = ("dtype", "rows_px", "columns_px", "crs", "transform")
 _SQUARE = tuple(field.name for field in fields(Square))
 
 
 @dataclass(frozen=True)
 class TaggedImages:
-    """Reader of a folder of images and its CSV of tags; tags are separated by spaces.
+    """Reader of a folder of images, also in sub-folders, and of their tags.
 
     Attributes:
         root: folder of the images.
-        labels_file: CSV with the columns image_name (with or without extension) and tags.
+        labels_file: table of tags, as `read_tag_table` reads it; None: the images lie in a folder per class.
         band_order: bands, by name, of a TIFF that has as many and does not mark its colours.
+        form: how the table is read, where that is not to be found.
         name: of the archive in manifests and shards.
     """
 
     root: Path
-    labels_file: Path
+    labels_file: Path | None
     band_order: tuple[str, ...]
+    form: TableForm = field(default_factory=TableForm)
     name: str = "tagged-images"
 
     def __post_init__(self) -> None:
@@ -47,19 +50,19 @@ class TaggedImages:
         return IMAGE_BANDS
 
     def iter_units(self) -> Iterator[tuple[str, list[Path]]]:
-        """Yield (file name, [file]) of each image; a CSV that does not fit is refused before anything is read."""
+        """Yield (path from the root, [file]) of each image; a table that does not fit is refused before one is read."""
         self._match()
-        for path in list_images(self.root)[0]:
-            yield path.name, [path]
+        for path in find_images(self.root)[0]:
+            yield path, [self.root / path]
 
     def read_listing(self) -> Listing:
-        """Read the CSV and the header of every image in it."""
+        """Read the tags and the header of every image that has them."""
         match = self._match()
         # One after the other: 0.06 ms per JPEG and 0.7 ms per GeoTIFF, and in two threads GDAL is slower than in one.
         facts: dict[str, ImageFacts] = {}
         for patch_id, path in track(match.files.items(), total=len(match.files), what="reading image headers"):
             try:
-                facts[patch_id] = inspect_image(path, self.band_order)
+                facts[patch_id] = inspect_image(self.root / path, self.band_order)
             except PatchError as error:
                 match.quarantined.append(LeftOut(patch_id, str(error)))
         return Listing(
@@ -67,45 +70,33 @@ class TaggedImages:
                 {
                     "patch_id": list(facts),
                     "labels": [match.tags[patch_id] for patch_id in facts],
-                    "path": [match.files[patch_id].name for patch_id in facts],
+                    "path": [match.files[patch_id] for patch_id in facts],
                     **{name: [getattr(fact, name) for fact in facts.values()] for name in _FACTS},
                     **{name: [getattr(fact.square, name, None) for fact in facts.values()] for name in _SQUARE},
                 }
             ),
             match.quarantined,
+            match.excluded,
             quirks=match.quirks + Counter(quirk for fact in facts.values() for quirk in fact.quirks),
+            labels_from=match.labels_from,
         )
 
     def _match(self) -> "_Match":
-        """Match the rows of the CSV with the images of the folder; no image is opened.
+        """Bring tags and images together; no image is opened.
 
         Raises:
-            ArchiveError: CSV or folder cannot be read, or none of the rows names an image of the folder.
+            ArchiveError: table or folder cannot be read, or none of the rows names an image of the folder.
         """
-        tags, quarantined = read_tags(self.labels_file)
-        images, strays = list_images(self.root)
-        by_stem: dict[str, list[Path]] = {}
-        for path in images:
-            by_stem.setdefault(path.stem, []).append(path)
-        named = {*tags, *(bad.patch_id for bad in quarantined)}
-        if not named & by_stem.keys():
-            raise ArchiveError(
-                f"{self.labels_file} names {len(named)} image(s), none of which {self.root} holds, e.g."
-                f" {', '.join(map(repr, sorted(named)[:3]))}; set archive.root to the folder of these images."
-            )
-        extra = sum(len(paths) for stem, paths in by_stem.items() if stem not in named)
-        files = {}
-        for patch_id in sorted(tags):
-            paths = by_stem.get(patch_id, [])
-            if len(paths) == 1:
-                files[patch_id] = paths[0]
-            elif paths:
-                names = " and ".join(path.name for path in paths)
-                quarantined.append(LeftOut(patch_id, f"{names} share one name; keep one"))
-            else:
-                absent = f"{self.labels_file.name} names it; the folder of the images does not hold it"
-                quarantined.append(LeftOut(patch_id, absent))
-        return _Match(tags, files, quarantined, Counter({"stray-file": strays, "image-without-tags": extra}))
+        images, strays = find_images(self.root)
+        if self.labels_file is None:
+            rows, match = read_tag_folders(self.root, images), _Match("the folder of each image")
+        else:
+            rows, words = read_tag_table(self.labels_file, self.form)
+            match = _Match(words)
+        match.quirks["stray-file"] = strays
+        named = _merge_rows(rows, self.labels_file or self.root, match)
+        _find_files(named, images, self.root, self.labels_file or self.root, match)
+        return match
 
     def read_patch(self, path: str, s1_path: str | None, bands: Sequence[Band]) -> dict[str, np.ndarray]:
         """Read an image, resampled to the bands' size."""
@@ -117,75 +108,96 @@ class TaggedImages:
         return values
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Match:
-    """Tags and file by patch_id, of each image that has one row and one file; the others, each with its reason."""
+    """Tags and path of each image that has both, by patch_id; the others, each with its reason.
 
-    tags: dict[str, list[str]]
-    files: dict[str, Path]
-    quarantined: list[LeftOut]
-    quirks: Counter[str]
+    Attributes:
+        labels_from: in words, how the tags were read.
+    """
+
+    labels_from: str
+    tags: dict[str, Tags] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    quarantined: list[LeftOut] = field(default_factory=list)
+    excluded: list[LeftOut] = field(default_factory=list)
+    quirks: Counter[str] = field(default_factory=Counter)
 
 
-def list_images(root: Path) -> tuple[list[Path], int]:
-    """Return the image files of a folder, sorted by name, and the number of other files and folders.
+def _merge_rows(rows: Sequence[TagRow], source: Path, match: _Match) -> dict[str, TagRow]:
+    """Return key of the image -> its row; an equal row is counted, a name that cannot be is quarantined.
 
     Raises:
-        ArchiveError: the folder is absent or has no image.
+        ArchiveError: two rows give one image other tags.
     """
-    try:
-        found = sorted(root.iterdir())
-    except FileNotFoundError as error:
-        raise ArchiveError(f"archive folder {root} does not exist; set archive.root to it.") from error
-    except OSError as error:
-        raise ArchiveError(
-            f"folder {root} cannot be listed: {error.strerror}; expected the folder of the images."
-        ) from error
-    # Names with a leading dot are macOS side files (._x.jpg): bytes of another kind under an image suffix.
-    images = [path for path in found if _is_image(path)]
-    if not images:
-        raise ArchiveError(f"folder {root}: expected {', '.join(IMAGE_SUFFIXES)} files; found none.")
-    return images, len(found) - len(images)
+    named: dict[str, TagRow] = {}
+    for row in rows:
+        try:
+            key = parse_image_name(row.image)
+        except PatchError as error:
+            match.quarantined.append(LeftOut(f"{source.name}, {row.place}", str(error)))
+            continue
+        first = named.setdefault(key, row)
+        if first is row:
+            continue
+        if set(first.tags) != set(row.tags):
+            one, other = (", ".join(map(repr, tags)) or "no tag" for tags in (first.tags, row.tags))
+            raise ArchiveError(
+                f"{source}: {first.place} and {row.place} name the image '{key}', one with {one}, the other with"
+                f" {other}. Keep one of them, or write all tags of an image on one row."
+            )
+        match.quirks["repeated-row"] += 1
+    return named
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
-
-
-def read_tags(path: Path) -> tuple[dict[str, list[str]], list[LeftOut]]:
-    """Return image name (without extension) -> tags, and the rows with invalid or repeated names.
+def _find_files(named: Mapping[str, TagRow], images: Sequence[str], root: Path, source: Path, match: _Match) -> None:
+    """Fill in the file of each named image: at its path, or, by a name without folder, the only one of this name.
 
     Raises:
-        ArchiveError: the file is absent, lacks the columns, has no rows, or would lose tags.
+        ArchiveError: the folder holds none of them.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            columns = [column.strip() for column in reader.fieldnames or []]
-            if any(columns.count(column) != 1 for column in _COLUMNS):
-                raise ArchiveError(f"{path}: expected the columns image_name,tags; received {','.join(columns)}.")
-            reader.fieldnames = columns
-            rows = [_read_row(path, reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ArchiveError(f"archive.labels_file {path} cannot be read: {error}") from error
-    if not rows:
-        raise ArchiveError(f"{path}: expected rows image_name,tags; the file has none.")
-    quarantined = [row for row in rows if isinstance(row, LeftOut)]
-    sound = [row for row in rows if not isinstance(row, LeftOut)]
-    counts = Counter(patch_id for patch_id, _ in sound)
-    for patch_id, count in counts.items():
-        if count > 1:
-            quarantined.append(LeftOut(patch_id, f"is on {count} rows of {path.name}; keep one"))
-    return {patch_id: words.split() for patch_id, words in sound if counts[patch_id] == 1}, quarantined
+    by_key, by_name = _group(images), _group(images, with_folder=False)
+    found = {key: by_key.get(key) or ([] if "/" in key else by_name.get(key, [])) for key in named}
+    if not any(found.values()):
+        raise ArchiveError(_explain_none(named, match.quarantined, by_key, root, source))
+    patch_ids = make_patch_ids(named)
+    owners: dict[str, str] = {}
+    for key in sorted(named, key=patch_ids.__getitem__):
+        patch_id, paths = patch_ids[key], found[key]
+        if not paths:
+            absent = f"{source.name} names it; the folder of the images does not hold it"
+            match.excluded.append(LeftOut(patch_id, absent))
+        elif len(paths) > 1:
+            match.quarantined.append(LeftOut(patch_id, f"{' and '.join(paths)} share one name; keep one"))
+        elif (owner := owners.setdefault(paths[0], patch_id)) != patch_id:
+            match.quarantined.append(LeftOut(patch_id, f"{source.name} names {paths[0]} also as {owner}; keep one"))
+        else:
+            match.tags[patch_id], match.files[patch_id] = named[key].tags, paths[0]
+    met = {path for paths in found.values() for path in paths}
+    match.quirks["image-without-tags"] = len(images) - len(met)
 
 
-def _read_row(path: Path, line: int, row: dict[str | None, Any]) -> tuple[str, str] | LeftOut:
-    """Return patch_id and tags of a CSV row; a row with more fields than columns is tags split by commas."""
-    if None in row or None in (row["image_name"], row["tags"]):
-        raise ArchiveError(f"{path}, line {line}: expected image_name,tags with the tags separated by spaces.")
-    name = row["image_name"].strip()
-    try:
-        check_name(name)
-    except PatchError as error:
-        return LeftOut(f"{path.name}, line {line}", str(error))
-    return Path(name).stem if Path(name).suffix.lower() in IMAGE_SUFFIXES else name, row["tags"]
+def _group(images: Sequence[str], *, with_folder: bool = True) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for path in images:
+        key = cut_suffix(path)
+        groups.setdefault(key if with_folder else key.rpartition("/")[2], []).append(path)
+    return groups
+
+
+def _explain_none(
+    named: Mapping[str, TagRow], bad: Sequence[LeftOut], images: Mapping[str, Sequence[str]], root: Path, source: Path
+) -> str:
+    """Return what is wrong where no row names an image of the folder, and which folder would be right."""
+    if not named:
+        return f"{source}: none of its {len(bad)} row(s) names an image by a path from {root}: {bad[0].reason}."
+    examples = ", ".join(map(repr, sorted(named)[:3]))
+    advice = "set archive.root to the folder of these images"
+    for key in sorted(named)[:_MOST_COMPARED]:
+        for depth in range(1, key.count("/") + 1):  # images/1 where the root is the folder images
+            above = root.resolve().parents[depth - 1 :]
+            if above and key.startswith("/".join((*root.resolve().parts[-depth:], ""))):
+                advice = f"set archive.root to {above[0]}"
+        if inner := next((image for image in images if image.endswith(f"/{key}")), None):
+            advice = f"set archive.root to {root / inner.removesuffix(f'/{key}')}"
+    return f"{source} names {len(named)} image(s), none of which {root} holds, e.g. {examples}; {advice}."

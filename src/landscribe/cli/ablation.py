@@ -25,6 +25,7 @@ from landscribe.evaluation.metrics import compute_metrics
 from landscribe.evaluation.paired import Difference, compare
 from landscribe.evaluation.thresholds import fit_thresholds
 from landscribe.figures.charts import draw_intervals
+from landscribe.figures.tables import format_table
 from landscribe.models.config import Device
 from landscribe.models.pretrained import Pretrained
 from landscribe.models.scoring import make_predict, predict_scores
@@ -237,18 +238,23 @@ def make_table(rows: Sequence[Row], config: EvaluateConfig) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def format_table(table: pd.DataFrame) -> str:
-    """Return the table as text, one line per row."""
-    width = max(len(name) for name in table["sensors"])
-    lines = [f"{'sensors':<{width}}  val macro AP  test macro AP              micro AP  difference of test macro AP"]
-    for row in table.itertuples():
-        test = f"{row.test_macro_ap:.4f} [{row.test_macro_ap_low:.4f}, {row.test_macro_ap_high:.4f}]"
-        line = f"{row.sensors:<{width}}  {row.val_macro_ap:12.4f}  {test:<25}  {row.test_micro_ap:.4f}"
-        if row.against:
-            interval = f"[{row.difference_low:+.4f}, {row.difference_high:+.4f}]"
-            line += f"    {row.difference:+.4f} {interval} to {row.against}"
-        lines.append(line)
-    return "\n".join(lines)
+def format_report(table: pd.DataFrame) -> str:
+    """Return the table as the terminal shows it: one line per row."""
+    header = ("sensors", "val macro AP", "test macro AP", "interval", "test micro AP", "gain", "interval", "over")
+    rows = [
+        (
+            row.sensors,
+            f"{row.val_macro_ap:.4f}",
+            f"{row.test_macro_ap:.4f}",
+            f"[{row.test_macro_ap_low:.4f}, {row.test_macro_ap_high:.4f}]",
+            f"{row.test_micro_ap:.4f}",
+            f"{row.difference:+.4f}" if row.against else "",
+            f"[{row.difference_low:+.4f}, {row.difference_high:+.4f}]" if row.against else "",
+            row.against,
+        )
+        for row in table.itertuples()
+    ]
+    return "\n".join(format_table(header, rows))
 
 
 def _write_report(folder: Path, table: pd.DataFrame) -> None:

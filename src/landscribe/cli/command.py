@@ -107,6 +107,13 @@ def _add_predict(commands: Any) -> None:
         metavar="BANDS",
         help="bands of TIFF files that do not name their colours, in file order (default: B,G,R,NIR)",
     )
+    predict.add_argument(
+        "--offset",
+        type=int,
+        default=0,
+        metavar="N",
+        help="add N to optical bands of 16 bits, e.g. -1000 for Sentinel-2 since processing baseline 04.00",
+    )
 
 
 def _add_decisions(commands: Any) -> None:
@@ -166,14 +173,14 @@ def _run_search(arguments: argparse.Namespace) -> None:
 
 
 def _run_ablate(arguments: argparse.Namespace) -> None:
-    from landscribe.cli.ablation import ablate, format_table
+    from landscribe.cli.ablation import ablate, format_report
 
     root = find_repository()
     params = read_params(root / PARAMS_FILE)
     train, evaluate = parse_section(params, "train", TrainConfig), parse_section(params, "evaluate", EvaluateConfig)
     device = parse_section(params, "machine", MachineConfig).device
     table = ablate(train, evaluate, device, root / "data", arguments.out or root / "reports/ablation")
-    print(format_table(table))  # noqa: T201
+    print(format_report(table))  # noqa: T201
 
 
 def _run_predict(arguments: argparse.Namespace) -> None:
@@ -185,7 +192,8 @@ def _run_predict(arguments: argparse.Namespace) -> None:
     import landscribe.pipeline.backend  # noqa: F401  # TensorFlow without its noise, before the model imports it
     from landscribe.registry.registration import load_served
 
-    table = predict_path(arguments.path, load_served(arguments.model), arguments.s1_root, arguments.band_order)
+    served = load_served(arguments.model)
+    table = predict_path(arguments.path, served, arguments.s1_root, arguments.band_order, arguments.offset)
     write_predictions(table, arguments.out)
     print(f"{len(table)} patches labelled: {arguments.out}")  # noqa: T201
 

@@ -10,7 +10,7 @@ from landscribe.conversion.journal import Journal, JournalEntry
 from landscribe.core.bands import Band
 from landscribe.core.errors import PatchError, RecordsError
 from landscribe.core.files import compute_digest, replacing
-from landscribe.core.quarantine import LeftOut
+from landscribe.core.quarantine import LeftOut, check_signal
 from landscribe.core.tfrecord import decode_example, encode_example, iter_records, write_record
 from landscribe.records.schema import BandGroup
 from landscribe.records.statistics import compute_moments, make_statistics
@@ -101,8 +101,7 @@ def _read_patches(task: ShardTask, quarantined: list[LeftOut]) -> Iterator[tuple
     for row in task.rows:
         try:
             values = task.archive.read_patch(row.path, row.s1_path, task.bands)
-            if not any(band.any() for band in values.values()):
-                raise PatchError("every pixel is 0: nodata")
+            check_signal(values)
         except PatchError as error:
             quarantined.append(LeftOut(row.patch_id, str(error)))
             continue

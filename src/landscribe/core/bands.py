@@ -72,3 +72,10 @@ def check_bands(names: list[str], allowed: dict[str, Band], where: str) -> None:
             raise ParamsError(f"{where}: expected bands out of {', '.join(allowed)}; received '{name}'.{hint}")
     if not names or len(set(names)) != len(names):
         raise ParamsError(f"{where}: expected one or more distinct bands; received {names}.")
+
+
+def hint_at_reflectance(expected: object, received: object) -> str:
+    """Return what to do about floats where digital numbers are expected, or nothing; both are dtypes or their names."""
+    if str(expected) != "uint16" or not str(received).startswith("float"):
+        return ""
+    return "; reflectance? Store digital numbers, 10,000 times the reflectance, as uint16"

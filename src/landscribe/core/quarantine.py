@@ -4,11 +4,13 @@ import csv
 import functools
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from landscribe.core.errors import ArchiveError
+import numpy as np
+
+from landscribe.core.errors import ArchiveError, PatchError
 from landscribe.core.files import replacing
 
 # A word with `_` before a digit is a name (of a Sentinel-1 twin, a file, a granule), up to its last number: the rest,
@@ -22,6 +24,12 @@ class LeftOut:
 
     patch_id: str
     reason: str
+
+
+def check_signal(bands: Mapping[str, np.ndarray]) -> None:
+    """Raise `PatchError` where no band of a patch holds anything but 0, at conversion and at prediction alike."""
+    if not any(values.any() for values in bands.values()):
+        raise PatchError("every pixel is 0: nodata")
 
 
 def check_bad_fraction(quarantined: Sequence[LeftOut], num_patches: int, limit: float, section: str) -> None:

@@ -86,8 +86,9 @@ def _draw_confusion(path: Path, evaluation: Evaluation) -> None:
     """Draw the co-occurrence of errors; the name of a row is followed by the number of its patches."""
     test, thresholds = evaluation.test, evaluation.classes["threshold"].to_numpy()
     num_missed = ((test.truth > 0) & (test.scores < thresholds)).sum(axis=0).tolist()
-    title = "Of the test patches on which the row's class is missed (number): share wrongly given the column's class"
-    draw_matrix(path, title, test.classes, evaluation.confusion, _count_beside(test.classes, num_missed))
+    title = "Of the test patches on which the row's class is missed: share given the column's by mistake"
+    labels = ("true class that is missed (patches)", "class that is predicted by mistake")
+    draw_matrix(path, title, test.classes, evaluation.confusion, labels, _count_beside(test.classes, num_missed))
 
 
 def _draw_slices(path: Path, slices: pd.DataFrame) -> None:

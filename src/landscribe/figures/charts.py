@@ -28,6 +28,7 @@ _STYLE = {
 # Paul Tol's bright scheme, colour-blind safe (https://personal.sron.nl/~pault/); grey for what is left out.
 COLOURS = {"train": "#4477aa", "val": "#ccbb44", "test": "#ee6677", "left out": "#bbbbbb"}
 _IMAGES_A_ROW = 4
+_WRITTEN_SHARE = 0.1  # in a cell of a matrix
 _IMAGE_INCHES = 3.0
 _LINE_INCHES = 0.115  # of a caption
 _TITLE_INCHES = 0.35
@@ -171,26 +172,39 @@ def draw_histogram(path: Path, title: str, values: np.ndarray, unit: str, count_
 
 
 def draw_matrix(
-    path: Path, title: str, names: Sequence[str], values: np.ndarray, row_names: Sequence[str] | None = None
+    path: Path,
+    title: str,
+    names: Sequence[str],
+    values: np.ndarray,
+    labels: tuple[str, str],
+    row_names: Sequence[str] | None = None,
 ) -> None:
-    """Draw a square matrix of shares in [0, 1], [class, class], as a heat map.
+    """Draw a square matrix of shares in [0, 1], [class, class], as a heat map from light to dark.
 
     Args:
         path: PNG to write.
         title: says what is shown.
         names: of the classes.
-        values: float [row, column].
-        row_names: labels of the rows, if they differ from the names.
+        values: float [row, column]; NaN is unknown and grey. The largest one has the darkest colour; those from 10 %
+            on are written into their cells.
+        labels: of the axis of the rows and of that of the columns.
+        row_names: names of the rows, where they say more than `names`.
     """
     side = 3 + 0.26 * len(names)
+    highest = float(np.nanmax(values, initial=0)) or 1.0
     with figure(path, side, side) as axes:
-        image = axes.imshow(values, vmin=0, vmax=1, cmap="viridis")
+        axes.set_facecolor("#eeeeee")
+        image = axes.imshow(values, vmin=0, vmax=highest, cmap="Blues")
         ticks = np.arange(len(names))
         axes.set_xticks(ticks, [make_text(name, 24) for name in names], rotation=90)
         axes.set_yticks(ticks, [make_text(name) for name in row_names or [shorten(name, 24) for name in names]])
+        for row, column in np.argwhere(values >= _WRITTEN_SHARE):
+            share = values[row, column]
+            colour = "white" if share > 0.6 * highest else "black"
+            axes.text(column, row, f"{100 * share:.0f}", color=colour, fontsize=6, ha="center", va="center")
         axes.grid(visible=False)
-        axes.set_title(title)
-        axes.figure.colorbar(image, ax=axes, shrink=0.7)
+        axes.set(title=title, ylabel=labels[0], xlabel=labels[1])
+        axes.figure.colorbar(image, ax=axes, shrink=0.7, label="share in %", format=lambda share, _: f"{100 * share:g}")
 
 
 def draw_lines(path: Path, title: str, x: Sequence[float], series: Mapping[str, Sequence[float]], x_label: str) -> None:

@@ -21,14 +21,19 @@ def make_markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) ->
 
 
 _MAX_CELL = 44  # characters of a line of a cell
+_NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+( ?%)?")
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table."""
+    """Return the lines of a table; a column whose cells are numbers, or empty, is aligned on the right."""
+    right = [all(not cell or _NUMBER.fullmatch(cell) for cell in column) for column in zip(*rows, strict=True)]
     wrapped = [[textwrap.wrap(cell, _MAX_CELL) or [""] for cell in row] for row in (header, *rows)]
     widths = [max(len(line) for cell in column for line in cell) for column in zip(*wrapped, strict=True)]
     lines = [
-        "  ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip()
+        "  ".join(
+            part.rjust(width) if is_number else part.ljust(width)
+            for part, width, is_number in zip(parts, widths, right, strict=True)
+        ).rstrip()
         for row in wrapped
         for parts in itertools.zip_longest(*row, fillvalue="")
     ]

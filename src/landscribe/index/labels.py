@@ -48,6 +48,7 @@ class Index:
         excluded: valid patches left out by a rule, the reader's first.
         quirks: name of a tolerated quirk -> how often it occurs.
         absent_names: list (with its folder where two share a name) -> how many of its names are not in the archive.
+        labels_from: in words, how the labels were read where that had to be found; else empty.
     """
 
     table: pa.Table
@@ -55,6 +56,7 @@ class Index:
     excluded: list[LeftOut]
     quirks: Counter[str]
     absent_names: dict[str, int]
+    labels_from: str
 
     @property
     def num_checked(self) -> int:
@@ -95,6 +97,7 @@ def build_index(listing: Listing, nomenclature: Nomenclature, exclusions: Exclus
         excluded=[*listing.excluded, *unread.values(), *_leave_out(patches, excluded)],
         quirks=Counter(listing.quirks),
         absent_names=absent_names,
+        labels_from=listing.labels_from,
     )
     if not index.table.num_rows:
         left_out = [*index.quarantined, *index.excluded]

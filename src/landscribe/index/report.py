@@ -69,7 +69,7 @@ def choose_examples(multi_hot: np.ndarray, num_examples: int = _NUM_EXAMPLES) ->
 
 def _summarise(index: Index, multi_hot: np.ndarray, classes: Sequence[str]) -> dict[str, object]:
     sizes, table = np.count_nonzero(multi_hot, axis=1), index.table
-    return {
+    return ({"labels_from": index.labels_from} if index.labels_from else {}) | {
         "num_patches": table.num_rows,
         "num_classes": len(classes),
         "labels_per_patch": {"mean": round(float(sizes.mean()), 3), "max": int(sizes.max())},
@@ -77,6 +77,7 @@ def _summarise(index: Index, multi_hot: np.ndarray, classes: Sequence[str]) -> d
         "num_granules": len(_count(table, "granule")),
         "num_with_coordinates": table.num_rows - table["longitude"].null_count,
         "num_with_grid_cell": table.num_rows - table["column"].null_count,
+        "not_located": _count(table, "unlocated").to_dict(),
         "countries": _count(table, "country").to_dict(),
         "official_split": _count(table, "official_split").to_dict(),
         "quirks": {name: number for name, number in sorted(index.quirks.items()) if number},
@@ -116,6 +117,7 @@ def _draw_labels(folder: Path, multi_hot: np.ndarray, classes: Sequence[str]) ->
         "Share of the row's patches that also have the column's class",
         [classes[number] for number in shown],
         compute_cooccurrence(multi_hot[:, shown]),
+        ("patches with this class", "also carry this class"),
     )
     title = f"Classes of a patch: {sizes.mean():.1f} on average, {sizes.max()} at most"
     draw_histogram(folder / "labels_per_patch.png", title, sizes, "classes", "patches")

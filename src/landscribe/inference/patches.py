@@ -16,11 +16,13 @@ import pandas as pd
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1, read_twin_names
 from landscribe.archive.bigearthnet_v2 import read_twin_paths
 from landscribe.archive.image import PLANET_BAND_ORDER, inspect_image, read_image
-from landscribe.archive.tagged_images import list_images
-from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band, check_bands
+from landscribe.archive.image_files import cut_suffix, find_images, make_patch_ids
+from landscribe.archive.wrong_folder import check_unpacked, find_below, find_folders, holds, suggest_folder, tell_kind
+from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band, check_bands, hint_at_reflectance
 from landscribe.core.errors import ArchiveError, LandscribeError, PatchError
 from landscribe.core.files import replacing
-from landscribe.core.patch import S1_SCENE, V2_GRANULE, V2_S2_NAME, is_s1_name, is_s2_name
+from landscribe.core.patch import S1_SCENE, V2_GRANULE, V2_S2_NAME, is_patch_name, is_s1_name
+from landscribe.core.quarantine import check_signal
 from landscribe.runtime.progress import make_logger, track
 
 _BATCH_SIZE_PATCHES = 64
@@ -56,19 +58,23 @@ def check_inputs(path: Path, s1_root: Path | None, band_order: Sequence[str] | N
         raise ArchiveError(f"--s1-root {s1_root}: expected a folder of Sentinel-1 patches; there is none.")
     if not path.exists():
         raise ArchiveError(f"{path} does not exist; expected a patch folder, an image or a folder of them.")
+    check_unpacked(path, "the path", _is_part)
     if path.is_dir():
         try:
-            list_images(path)
-        except ArchiveError:
             _list_folders(path)
+        except ArchiveError:
+            if _find_patches(path) or not _has_images(path):
+                raise
 
 
 def predict_path(
-    path: Path, served: Any, s1_root: Path | None, band_order: Sequence[str] | None = None
+    path: Path, served: Any, s1_root: Path | None, band_order: Sequence[str] | None = None, offset: int = 0
 ) -> pd.DataFrame:
     """Return patch_id, one float column per class and `labels` (lists of class names), one row per patch.
 
-    Unreadable patches are reported on stderr and left out.
+    Patches that conversion would leave out are reported on stderr and left out, with the same reason. The last column
+    is `warning`: empty, or how the patch is out of the range of the train split; a version that was registered before
+    there were warnings has none.
 
     Args:
         path: a patch folder, a folder of them or (v2) a folder of tile or scene folders; an image or a folder of
@@ -79,11 +85,14 @@ def predict_path(
             metadata.parquet next to it. If it is None, a model for which they are optional predicts without them.
         band_order: bands, by name, of a TIFF that has as many and does not mark its colours; None: Planet's order,
             with a warning if it was used.
+        offset: added to the digital numbers of the optical bands as they are read; see `_choose_shifted`.
 
     Raises:
         ArchiveError: nothing readable is there.
+        LandscribeError: the model takes no digital numbers that an offset could be added to.
     """
     inputs, optional = _read_inputs(served)
+    shifted = _choose_shifted(inputs, offset)
     names = list(inputs)
     if set(inputs) <= set(IMAGE_BANDS):
         paths, read = _open_images(path, inputs, band_order)
@@ -94,14 +103,31 @@ def predict_path(
         names = _choose_bands(names, optional, folders, s1_root)
         paths, read = _open_patches(path, folders, [BANDS[name] for name in names], s1_root)
     tables = []
-    for batch in _iter_batches(track(_read_all(paths, read), total=len(paths), what="predicting")):
+    patches = _read_all(paths, lambda path: _shift(read(path), shifted, offset))
+    for batch in _iter_batches(track(patches, total=len(paths), what="predicting")):
         values = {name: np.stack([bands[name] for _, bands in batch]) for name in names}
         table = served.predict(values)
         table.insert(0, "patch_id", [patch_id for patch_id, _ in batch])
         tables.append(table)
     if not tables:
         raise ArchiveError(f"{path}: none of the {len(paths)} patches could be read.")
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    _tell_warnings(table)
+    return table
+
+
+def _tell_warnings(table: pd.DataFrame) -> None:
+    """Say how many patches are out of the range of the model's train split, with the first as an example."""
+    if "warning" not in table:  # of a version that was registered before there were warnings
+        return
+    warned = table[table["warning"] != ""]
+    if len(warned):
+        make_logger("predict").warning(
+            "warning: %d of %d patches are out of the range of the train split: column `warning`; e.g. %s: %s",
+            len(warned),
+            len(table),
+            *warned.iloc[0][["patch_id", "warning"]],
+        )
 
 
 def write_predictions(table: pd.DataFrame, path: Path) -> None:
@@ -112,6 +138,44 @@ def write_predictions(table: pd.DataFrame, path: Path) -> None:
             table.assign(labels=table["labels"].str.join(";")).to_csv(beside, index=False)
         else:
             table.to_parquet(beside, index=False)
+
+
+def _choose_shifted(inputs: Mapping[str, np.dtype[Any]], offset: int) -> list[str]:
+    """Return the optical bands, to which the offset is added; none if it is 0.
+
+    Raises:
+        LandscribeError: there is none, or one is no integer of 16 bits.
+    """
+    if not offset:
+        return []
+    optical = [name for name in inputs if name not in S1_BANDS]
+    unfit = [
+        f"{name} ({inputs[name]})" for name in optical if inputs[name].kind not in "iu" or inputs[name].itemsize < 2
+    ]
+    if unfit or not optical:
+        received = ", ".join(unfit or inputs)
+        raise LandscribeError(
+            f"--offset {offset}: expected a model of digital numbers of 16 bits; this one takes {received}. Leave"
+            " --offset out."
+        )
+    make_logger("predict").info("%+d is added to the digital numbers of %s", offset, ", ".join(optical))
+    return optical
+
+
+def _shift(bands: dict[str, np.ndarray], names: Iterable[str], offset: int) -> dict[str, np.ndarray]:
+    """Return the bands with the offset added to those named, within the range of their dtype; the patch has a signal.
+
+    Raises:
+        PatchError: every pixel is 0, before or after.
+    """
+    check_signal(bands)
+    shifted = dict(bands)
+    for name in set(names) & set(bands):
+        limits = np.iinfo(bands[name].dtype)
+        values = np.clip(bands[name].astype(np.int64) + offset, limits.min, limits.max)
+        shifted[name] = values.astype(bands[name].dtype)
+    check_signal(shifted)
+    return shifted
 
 
 def _read_inputs(served: Any) -> tuple[dict[str, np.dtype[Any]], Mapping[str, Iterable[str]]]:
@@ -138,10 +202,7 @@ def _choose_bands(
 
 
 def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Sequence[str] | None) -> Opened:
-    files: dict[str, Path] = {}
-    for file in [path] if path.is_file() else list_images(path)[0]:
-        if (other := files.setdefault(file.stem, file)) != file:
-            raise ArchiveError(f"{path}: {other.name} and {file.name} share one name; keep one.")
+    files = _find_images(path, dtypes)
     order = band_order or PLANET_BAND_ORDER
     unsaid = {quirk for quirk in _ASSUMED_ORDERS if not band_order or quirk != "band-order-from-params"}
 
@@ -149,7 +210,8 @@ def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Se
         values = read_image(file, list(dtypes), order)
         for name, dtype in dtypes.items():
             if values[name].dtype != dtype:
-                raise PatchError(f"{file.name}: expected {dtype} values; received {values[name].dtype}")
+                hint = hint_at_reflectance(dtype, values[name].dtype)
+                raise PatchError(f"{file.name}: expected {dtype} values; received {values[name].dtype}{hint}")
         for quirk in unsaid.intersection(inspect_image(file, order).quirks):
             unsaid.remove(quirk)
             make_logger("predict").warning(
@@ -161,6 +223,37 @@ def _open_images(path: Path, dtypes: Mapping[str, np.dtype[Any]], band_order: Se
         return values
 
     return files, read
+
+
+def _find_images(path: Path, names: Iterable[str]) -> dict[str, Path]:
+    """Return patch_id -> file: `path` itself, or every image below it, under the names that an archive gives them."""
+    if path.is_file():
+        return {path.stem: path}
+    if found := _find_patches(path):
+        raise ArchiveError(
+            f"{found[0]} holds patches of BigEarthNet; this model takes {', '.join(names)} of images: name a folder of"
+            " images, or a model of Sentinel bands with --model."
+        )
+    by_key: dict[str, str] = {}
+    for image in find_images(path)[0]:
+        if (other := by_key.setdefault(cut_suffix(image), image)) != image:
+            raise ArchiveError(f"{path}: {other} and {image} share one name; keep one.")
+    return {patch_id: path / by_key[key] for key, patch_id in make_patch_ids(by_key).items()}
+
+
+def _find_patches(path: Path) -> list[Path]:
+    """Return the folders that hold patches of BigEarthNet, `path` and those below it, or its parent where it is one."""
+    path = path.resolve()
+    if _is_part(path.name):
+        return [path.parent]
+    return [path] if holds(path, _is_part) else find_below(path, _is_part)
+
+
+def _has_images(path: Path) -> bool:
+    try:
+        return bool(find_images(path))
+    except ArchiveError:
+        return False
 
 
 def _open_patches(path: Path, found: Mapping[str, Path], bands: Sequence[Band], s1_root: Path | None) -> Opened:
@@ -211,17 +304,31 @@ def _list_folders(path: Path) -> tuple[dict[str, Path], int]:
     is_nest = re.compile(f"{V2_GRANULE}|{S1_SCENE}").fullmatch
     inner = [item for folder in outer if is_nest(folder.name) and folder.is_dir() for item in folder.iterdir()]
     found = sorted((item for item in (*outer, *inner) if not is_nest(item.name)), key=lambda item: item.name)
-    folders = [item for item in found if _is_patch_name(item.name) and item.is_dir()]
+    folders = [item for item in found if is_patch_name(item.name) and item.is_dir()]
     folders = folders or [item for item in found if item.is_dir() and _holds_bands(item)]
     if not folders:
         raise ArchiveError(
             f"{path}: expected images, <patch>/<patch>_<band>.tif or {path.name}_<band>.tif; found none of them."
+            f"{_suggest_path(path)}"
         )
     return {folder.name: folder for folder in folders}, len(found) - len(folders)
 
 
-def _is_patch_name(name: str) -> bool:
-    return is_s2_name(name) or is_s1_name(name) or re.fullmatch(V2_S2_NAME, name) is not None
+def _suggest_path(path: Path) -> str:
+    """Return a sentence that names the folder of patches meant, and that of their twins; an empty one without any."""
+    found = find_folders(path, _is_part)
+    folder = {kind: next((one for one in found if tell_kind(one) == kind), None) for kind in ("S2", "S1")}
+    s2, s1 = folder["S2"], folder["S1"]
+    if s2 and s1:
+        return f" Name {s2}, and with --s1-root {s1} where the model takes Sentinel-1."
+    if s2 or s1:
+        return f" Name {s2 or s1}."
+    return suggest_folder(path, "the path", _is_part, "S2")
+
+
+def _is_part(name: str) -> bool:
+    """Return whether a folder of this name is a patch, or holds those of one tile or scene."""
+    return is_patch_name(name) or re.fullmatch(f"{V2_GRANULE}|{S1_SCENE}", name) is not None
 
 
 def _holds_bands(folder: Path) -> bool:

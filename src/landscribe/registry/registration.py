@@ -22,6 +22,7 @@ from landscribe.core.files import compute_digest, compute_file_digest, write_jso
 from landscribe.models.card import ModelCard
 from landscribe.records.schema import Manifest
 from landscribe.registry.versions import write_test_scores
+from landscribe.runtime.code_digest import compute_code_digest
 from landscribe.runtime.progress import make_logger
 from landscribe.tracking.answering import expect_answer
 from landscribe.tracking.outage import patiently
@@ -43,7 +44,8 @@ class Candidate:
         metrics: metrics of the test split, with their prefix.
         test_digest: `compute_test_digest` of the records that they were measured on.
         example: one raw patch, {band: [1, row, column]}.
-        description: Markdown for the page of the version; at most 5,000 characters.
+        statistics: band -> statistics of the train split, as `records.statistics.read_statistics` returns them.
+        description: Markdown that the version's page shows; at most 5,000 characters.
         scores_path: truth and scores of these test records; a version without them cannot be compared with another.
     """
 
@@ -53,14 +55,20 @@ class Candidate:
     metrics: Mapping[str, float]
     test_digest: str
     example: Mapping[str, np.ndarray]
+    statistics: Mapping[str, Mapping[str, Any]]
     description: str = ""
     scores_path: Path | None = None
 
     @property
     def digest(self) -> str:
-        """Identity of the model: digest of weights, card, thresholds and the code that serves them."""
-        files = (compute_file_digest(self.model_path), compute_file_digest(_SERVED_MODEL))
-        return compute_digest(*files, repr(self.thresholds.tolist()))
+        """What makes two candidates the same model: weights, card, thresholds, train range and the code that serves."""
+        model, served = compute_file_digest(self.model_path), compute_code_digest("landscribe.registry.served_model")
+        return compute_digest(model, served, repr(self.thresholds.tolist()), repr(self.percentiles))
+
+    @property
+    def percentiles(self) -> dict[str, dict[str, float]]:
+        """Band of the model -> percentile -> value over the pixels of the train split."""
+        return {name: dict(self.statistics[name]["percentiles"]) for name in self.card.bands}
 
 
 def compute_test_digest(manifest: Manifest) -> str:
@@ -159,7 +167,7 @@ def make_signature(card: ModelCard) -> ModelSignature:
         for name, band in card.bands.items()
     ]
     outputs = [ColSpec(DataType.double, name) for name in card.classes]
-    outputs.append(ColSpec(Array(DataType.string), "labels"))
+    outputs += [ColSpec(Array(DataType.string), "labels"), ColSpec(DataType.string, "warning")]
     return ModelSignature(None if card.optional else Schema(inputs), Schema(outputs))
 
 
@@ -189,6 +197,7 @@ def _save_served(candidate: Candidate, folder: Path, mlflow_model: Model) -> Non
         "bands": candidate.card.bands,
         "resamples": candidate.card.resamples,
         "optional": candidate.card.optional,
+        "percentiles": candidate.percentiles,
         "nomenclature": candidate.card.nomenclature,
         "thresholds": dict(zip(candidate.card.classes, candidate.thresholds.tolist(), strict=True)),
     }

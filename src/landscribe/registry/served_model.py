@@ -6,6 +6,8 @@ package: a process with only TensorFlow and MLflow can use the champion.
 
 import json
 import os
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,24 @@ import pandas as pd
 from PIL import Image
 
 _BATCH_SIZE_PATCHES = 64
+# A band is out of range where its median lies beyond the 1st or 99th percentile of train by more than this part of
+# their distance from the 50th: the darkest lakes of an archive are within the range of that archive.
+_MARGIN = 0.3
+_SATURATED_SHARE = 0.01
+_S2_BAND = re.compile("B(0[1-9]|1[0-2]|8A)")
+# Products of ESA's processing baseline 04.00 (since 25 January 2022) have this added to every digital number. Nearly
+# none of their pixels is below the second value: noise around a reflectance of 0.
+_SHIFT_DN, _DARKEST_SHIFTED_DN = 1000, 900
+_TYPICAL_SHARE = 0.8  # of the bands that a patch has within the percentiles of train once the shift is subtracted
+_HIGHEST_8_BIT, _HIGHEST_REFLECTANCE = 255, 2
+_REFLECTANCE = "reflectance? Send digital numbers: 10,000 times the reflectance"
+
+# Band -> its pixels, [pixel], in ascending order: minimum, median and shares are then found at once.
+_Patch = Mapping[str, np.ndarray]
 
 
 class _Labeller:
-    """Takes {band: [n, row, column]} in native dtype, returns one float column per class and `labels`."""
+    """Takes {band: [n, row, column]} in native dtype, returns a float column per class, `labels` and `warning`."""
 
     def load_context(self, context: Any) -> None:
         """Load the network, and its bands, classes and thresholds in order."""
@@ -30,34 +46,49 @@ class _Labeller:
         self._thresholds: dict[str, float] = facts["thresholds"]
         self._resamples: bool = facts["resamples"]
         self._optional: dict[str, dict[str, float]] = facts["optional"]
+        self._range = _TrainRange(facts["percentiles"])
         self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
 
     # No annotations: MLflow would take them for the schema, in place of the signature.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Return a table: the score of each class in [0, 1], and `labels`, the classes at or above their threshold.
+        """Return a table: the score of each class in [0, 1], the `labels` at or above their threshold, and `warning`.
+
+        `warning` is empty, or says how a patch is out of the range of the train split. Where conversion would have left
+        the patch out, it is that reason; the scores are then NaN and there are no labels.
 
         Raises:
             ValueError: a band is missing, or has another size or dtype than the network takes.
         """
-        given = self._fill(model_input)
-        bands = {name: self._check(name, given) for name in self._bands}
+        given = [name for name in self._bands if name in model_input]
+        filled = self._fill(model_input)
+        bands = {name: self._check(name, filled) for name in self._bands}
         counts = {name: len(values) for name, values in bands.items()}
         if len(set(counts.values())) > 1:
             raise ValueError(f"expected the same number of patches in every band; received {counts}")
-        num_patches = next(iter(counts.values()))
-        batches = range(0, num_patches, _BATCH_SIZE_PATCHES)
-        logits = [
-            self._network.predict_on_batch(
-                {name: values[start : start + _BATCH_SIZE_PATCHES] for name, values in bands.items()}
-            )
-            for start in batches
+        judged = [
+            self._range.judge({name: np.sort(bands[name][number], axis=None) for name in given})
+            for number in range(next(iter(counts.values())))
         ]
-        scores = 1 / (1 + np.exp(-np.concatenate([*logits, np.empty((0, len(self._thresholds)))], dtype=np.float64)))
+        scores = self._score(bands, len(judged))
+        scores[[number for number, (is_sound, _) in enumerate(judged) if not is_sound]] = np.nan
         classes = list(self._thresholds)
         table = pd.DataFrame(scores, columns=classes)
         chosen = scores >= np.array(list(self._thresholds.values()))
         table["labels"] = [[classes[number] for number in np.flatnonzero(row)] for row in chosen]
+        table["warning"] = pd.Series([words for _, words in judged], dtype=object)
         return table
+
+    def _score(self, bands: Mapping[str, np.ndarray], num_patches: int) -> np.ndarray:
+        """Return the scores, float64 [patch, class]."""
+        logits = [
+            self._network.predict_on_batch(
+                {name: values[start : start + _BATCH_SIZE_PATCHES] for name, values in bands.items()}
+            )
+            for start in range(0, num_patches, _BATCH_SIZE_PATCHES)
+        ]
+        together = np.concatenate([*logits, np.empty((0, len(self._thresholds)))], dtype=np.float64)
+        scores: np.ndarray = 1 / (1 + np.exp(-together))
+        return scores
 
     def _fill(self, model_input: Any) -> Any:
         """Return the input with the bands of a sensor that is completely missing, if the network allows it."""
@@ -75,15 +106,138 @@ class _Labeller:
     def _check(self, name: str, model_input: Any) -> np.ndarray:
         if name not in model_input:
             raise ValueError(f"expected the bands {', '.join(self._bands)}; band {name} is missing")
-        values = np.asarray(model_input[name])
-        size_px, dtype = self._bands[name]["size_px"], self._bands[name]["dtype"]
+        size_px, dtype = self._bands[name]["size_px"], np.dtype(self._bands[name]["dtype"])
+        values = _cast_json(np.asarray(model_input[name]), dtype)
         if values.ndim != 3 or values.dtype != dtype:
-            raise ValueError(f"band {name}: expected {dtype} [n, row, column]; received {values.dtype} {values.shape}")
+            hint = f"; {_REFLECTANCE}" if values.dtype.kind == "f" and dtype == np.uint16 else ""
+            raise ValueError(
+                f"band {name}: expected {dtype} [n, row, column]; received {values.dtype} {values.shape}{hint}"
+            )
         if values.shape[1:] == (size_px, size_px):
             return values
         if not self._resamples:
             raise ValueError(f"band {name}: expected {size_px} x {size_px} pixels; received {values.shape[1:]}")
         return np.stack([_resample(patch, size_px) for patch in values])
+
+
+class _TrainRange:
+    """The range of the train split, and what is to be said of a patch.
+
+    Args:
+        percentiles: band -> percentile -> value over the pixels of the train split; "1", "50", "75", "95" and "99".
+    """
+
+    def __init__(self, percentiles: Mapping[str, Mapping[str, float]]) -> None:
+        self._percentiles = percentiles
+
+    def judge(self, patch: _Patch) -> tuple[bool, str]:
+        """Return whether the patch can be scored, and how it is out of range or why it cannot; empty: it is within."""
+        fault = self._find_fault(patch)
+        if fault:
+            return False, fault
+        notes = (self._note_reflectance(patch) or self._note_range(patch), self._note_saturation(patch))
+        return True, ". ".join(filter(None, notes))
+
+    def _find_fault(self, patch: _Patch) -> str:
+        """Return the reason for which conversion would leave the patch out."""
+        for name, pixels in patch.items():
+            if not np.isfinite(pixels[[0, -1]]).all():
+                return f"{name} holds NaN or infinity"
+        if any(pixels[0] or pixels[-1] for pixels in patch.values()):
+            return ""
+        # MLflow's server casts the numbers of a request to the dtype of the signature: reflectances become 0.
+        return "every pixel is 0: nodata" + (f"; or {_REFLECTANCE}" if self._find_digital(patch) else "")
+
+    def _find_digital(self, patch: _Patch) -> list[str]:
+        """Return the bands of which train holds more than 8 bits: digital numbers, most of them far above 1."""
+        return [name for name in patch if self._percentiles[name]["99"] > _HIGHEST_8_BIT]
+
+    def _note_reflectance(self, patch: _Patch) -> str:
+        digital = self._find_digital(patch)
+        highest = max((patch[name][int(0.99 * (patch[name].size - 1))] for name in digital), default=np.inf)
+        if highest > _HIGHEST_REFLECTANCE:
+            return ""
+        return f"{', '.join(digital)}: 99 % of the pixels at most {highest:.3g}; {_REFLECTANCE}"
+
+    def _note_range(self, patch: _Patch) -> str:
+        """Say which bands are above or below nearly all of train, or all brighter by the shift of a new product."""
+        above, below = [], []
+        for name, pixels in patch.items():
+            low, middle, high = (self._percentiles[name][key] for key in ("1", "50", "99"))
+            # The lower median and the upper one: most pixels are then beyond.
+            if pixels[0] > high or pixels[(pixels.size - 1) // 2] > high + _MARGIN * (high - middle):
+                above.append(name)
+            elif pixels[pixels.size // 2] < low - _MARGIN * (middle - low):
+                below.append(name)
+        shifted = self._find_shifted(patch)
+        hint = f"; processing baseline 04.00? `--offset -{_SHIFT_DN}`" if shifted else ""
+        notes = (self._say(patch, above or shifted, "above"), self._say(patch, below, "below"))
+        return ". ".join(note for note in (notes[0] + hint, notes[1]) if note)
+
+    def _find_shifted(self, patch: _Patch) -> list[str]:
+        """Return the bands that give away a patch of the new baseline, of a model trained on older ones; else none.
+
+        Every Sentinel-2 band is above the shift, also those of which train is mostly below it, and is within the range
+        of train without the shift.
+        """
+        bands = {
+            name: pixels for name, pixels in patch.items() if _S2_BAND.fullmatch(name) and pixels.dtype.kind in "iu"
+        }
+        given_away, typical = [], []
+        for name, pixels in bands.items():
+            marks, darkest = self._percentiles[name], pixels[pixels.size // 20]
+            if darkest < _DARKEST_SHIFTED_DN:
+                return []
+            if darkest > marks["75"] and marks["75"] - marks["1"] < _DARKEST_SHIFTED_DN:
+                given_away.append(name)
+            typical.append(marks["1"] <= float(pixels[pixels.size // 2]) - _SHIFT_DN <= marks["99"])
+        return given_away if sum(typical) >= _TYPICAL_SHARE * len(typical) else []
+
+    def _say(self, patch: _Patch, names: Iterable[str], side: str) -> str:
+        """Return e.g. "B02: 100 % of the pixels above the 99th percentile of train, likewise most of B03"."""
+        for percentile in ("99th", "95th", "75th") if side == "above" else ("1st",):
+            shares = {name: self._find_share(name, patch[name], percentile[:-2], side) for name in names}
+            most = {name: share for name, share in shares.items() if share > 0.5}
+            if most:
+                name = max(most, key=lambda band: most[band])
+                others = (
+                    f", likewise most of {', '.join(band for band in most if band != name)}" if len(most) > 1 else ""
+                )
+                words = f"{100 * most[name]:.0f} % of the pixels {side} the {percentile} percentile of train"
+                return f"{name}: {words}{others}"
+        return ""
+
+    def _find_share(self, name: str, pixels: np.ndarray, percentile: str, side: str) -> float:
+        """Return the share of the pixels above or below a percentile of train."""
+        mark = self._percentiles[name][percentile]
+        if side == "above":
+            return float(pixels.size - np.searchsorted(pixels, mark, "right")) / pixels.size
+        return float(np.searchsorted(pixels, mark, "left")) / pixels.size
+
+    def _note_saturation(self, patch: _Patch) -> str:
+        """Name the bands that are saturated, other than those of which train was as well."""
+        notes = []
+        for name, pixels in patch.items():
+            if pixels.dtype.kind not in "iu" or self._percentiles[name]["99"] >= (top := np.iinfo(pixels.dtype).max):
+                continue
+            share = float(pixels.size - np.searchsorted(pixels, top, "left")) / pixels.size
+            if share > _SATURATED_SHARE:
+                notes.append(
+                    f"{name}: {100 * share:.0f} % of the pixels at {top}, the highest {pixels.dtype}: saturated"
+                )
+        return ". ".join(notes)
+
+
+def _cast_json(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return numbers of a request, which come without a dtype where the signature is open, in that of the band.
+
+    What would lose its value stays as it is.
+    """
+    if values.dtype not in (np.int64, np.float64):
+        return values
+    with np.errstate(invalid="ignore", over="ignore"):
+        cast: np.ndarray = values.astype(dtype)
+    return cast if dtype.kind == "f" or np.array_equal(cast, values) else values
 
 
 def _resample(values: np.ndarray, size_px: int) -> np.ndarray:

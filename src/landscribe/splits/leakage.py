@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from landscribe.splits.config import SPLITS
-from landscribe.splits.places import Pairs, find_near, has_coordinates, has_place
+from landscribe.splits.places import Pairs, find_near
+from landscribe.splits.rectangles import explain_unlocated, has_coordinates, has_place
 
 # One row of the table each: the split whose patches are counted, and the split of the neighbours.
 SPLIT_PAIRS = (("test", "train"), ("val", "train"), ("test", "val"))
@@ -91,7 +92,7 @@ def audit(
     rare = _find_rare_classes(index, number, classes)
     warnings = [
         *(f"the split {split} is empty" for split in SPLITS if not num_patches[split]),
-        *_warn_of_places(table, num_patches, located, beyond_granules),
+        *_warn_of_places(table, num_patches, located, beyond_granules, explain_unlocated(index)),
         *_warn_of_seen(num_seen, num_patches),
         *_warn_of_classes(rare),
     ]
@@ -173,10 +174,11 @@ def _find_rare_classes(index: pd.DataFrame, number: np.ndarray, classes: Sequenc
 
 
 def _warn_of_places(
-    table: pd.DataFrame, num_patches: Mapping[str, int], located: Mapping[str, int], beyond_granules: bool
+    table: pd.DataFrame, num_patches: Mapping[str, int], located: Mapping[str, int], beyond_granules: bool, why: str
 ) -> list[str]:
     if not any(located.values()):
-        return ["no places are known, neither coordinates nor cells of a granule: whether splits touch stays unknown"]
+        why = why or ", neither coordinates nor cells of a granule"
+        return [f"no places are known{why}: whether splits touch stays unknown"]
     missing = sum(num_patches.values()) - sum(located.values())
     table = table.fillna(0)
     return [
@@ -197,7 +199,11 @@ def _warn_of_places(
             if beyond_granules
             else ["places are known only within granules: neighbours in other granules are not counted"]
         ),
-        *([f"{missing:,} patches have no known place: they are not in the shares of neighbours"] if missing else []),
+        *(
+            [f"{missing:,} patches have no known place{why}: they are not in the shares of neighbours"]
+            if missing
+            else []
+        ),
     ]
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.colors import to_rgb
 
 from landscribe.figures.charts import COLOURS, draw_note, figure, make_text, put_legend_above
+from landscribe.splits.rectangles import explain_unlocated
 
 _GROUPS = tuple(COLOURS)
 _MAX_MOSAICS = 12
@@ -27,6 +28,7 @@ def draw_map(path: Path, title: str, index: pd.DataFrame, groups: pd.Series) -> 
         path: PNG to write; if no place is known, with a note that says so.
         title: says what is shown.
         index: one row per patch; columns longitude, latitude, granule, tile, column and row, null where unknown.
+            Without any place, `unlocated` says why.
         groups: train, val, test or "left out" for each row of `index`.
 
     Returns:
@@ -36,7 +38,8 @@ def draw_map(path: Path, title: str, index: pd.DataFrame, groups: pd.Series) -> 
     located = np.flatnonzero(np.isfinite(index[["longitude", "latitude"]].to_numpy(float)).all(axis=1))
     granules, num_granules = _find_granules(index)
     if not len(located) and not granules:
-        draw_note(path, title, "No map: the archive gives neither coordinates nor grid cells of its patches.")
+        why = explain_unlocated(index)
+        draw_note(path, title, f"No map: the archive gives neither coordinates nor grid cells of its patches{why}.")
         return False
     if granules:
         which = f"largest {len(granules)} of {num_granules}" if len(granules) < num_granules else num_granules
@@ -82,6 +85,7 @@ def _draw_mosaic(axes: Any, name: str, patches: pd.DataFrame, codes: np.ndarray)
 def _draw_overview(axes: Any, patches: pd.DataFrame, codes: np.ndarray) -> None:
     """Draw one point per patch by degrees; of several at the same place, a random one (the same each time)."""
     order = np.random.default_rng(0).permutation(len(patches))
+    patches = patches.assign(longitude=_put_together(patches["longitude"].to_numpy(float)))
     places = patches[["longitude", "latitude"]].to_numpy(float)[order]
     step = max(np.ptp(places, axis=0).max(), 1e-9) / _POINTS_A_SIDE
     _, shown = np.unique(np.floor((places - places.min(axis=0)) / step), axis=0, return_index=True)
@@ -89,11 +93,17 @@ def _draw_overview(axes: Any, patches: pd.DataFrame, codes: np.ndarray) -> None:
     axes.scatter(*places[shown].T, size, _PALETTE[codes[order][shown]], marker="s", linewidths=0)
     axes.set(xlabel="longitude", ylabel="latitude")
     axes.set_aspect(1 / np.cos(np.radians(np.clip(places[:, 1].mean(), -80, 80))), adjustable="datalim")
-    axes.xaxis.set_major_formatter("{x:g}°")
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x - 360 * (x > 180):g}°")
     axes.yaxis.set_major_formatter("{x:g}°")
     tiles = patches.groupby("tile", sort=True)[["longitude", "latitude"]].mean()
     for name, place in tiles.iterrows() if len(tiles) <= _MAX_NAMED_TILES else ():
         axes.annotate(make_text(str(name)), place, (5, 5), textcoords="offset points", fontsize=7)
+
+
+def _put_together(longitude: np.ndarray) -> np.ndarray:
+    """Return longitudes from 0 to 360 where that brings them closer together, as on both sides of the antimeridian."""
+    eastwards = longitude % 360
+    return eastwards if np.ptp(eastwards) < np.ptp(longitude) else longitude
 
 
 def _write_legend(whole: Any, title: str, counts: np.ndarray) -> None:

@@ -1,14 +1,14 @@
 """Which patches touch: pairs of footprints that overlap, share an edge or a corner, or are a few cells apart.
 
-A footprint is a square. Where its corner and its coordinate system are known (`epsg`, `ulx_m`, `uly_m`, `size_m`), the
-patches of one coordinate system are compared on its plane, across granules, tiles and dates. Otherwise it is located
+A footprint is a rectangle. If its coordinate system and its corner or transform are known, the patches of one
+coordinate system are compared on its plane, in its own units, across granules, tiles and dates. Otherwise it is located
 by granule, column and row: each granule is a separate plane, so that neighbours across granules stay unknown. A granule
 in which only some patches have coordinates is compared on its grid of cells as well.
 
-Two coordinate systems have no common plane, and their squares are rotated against each other. Their patches are
-compared by the distance d of the centres (WGS 84) relative to the mean side s: `near` up to sqrt(2) s, beyond which
-squares cannot touch in any rotation; `edge` up to s and `overlap` below s, where the inscribed circles touch or
-overlap. So `near` misses no pair, and `edge` and `overlap` have no false pair.
+Two coordinate systems have no common plane, and their rectangles are rotated against each other. Their patches are
+compared by the distance of the centres (WGS 84): `near` as long as the circles around the footprints touch, beyond
+which rectangles cannot touch in any rotation; `edge` and `overlap` if the circles inside them touch or overlap. So
+`near` misses no pair, and `edge` and `overlap` have no false pair.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from landscribe.core.tiles import PATCH_SIZE_M
+from landscribe.splits.rectangles import Discs, Rectangles, read_cells, read_discs, read_rectangles
 
 # Share of a side by which coordinates may be off: 1.2 m of 1,200 m. Far above rounding, far below a pixel of 10 m.
 TOLERANCE = 0.001
@@ -26,9 +26,6 @@ TOLERANCE = 0.001
 # middle, 1.003 at the equator 4.5 degrees from it (Snyder 1987, USGS PP 1395, equation 8-11).
 ZONE_TOLERANCE = 0.004
 _CHUNK_PAIRS = 1_000_000  # candidates measured at once: bounds the memory
-# WGS 84 ellipsoid: NGA.STND.0036, table 3.1.
-_SEMI_MAJOR_M = 6378137.0
-_FLATTENING = 1 / 298.257223563
 
 
 @dataclass(frozen=True)
@@ -50,35 +47,12 @@ class Pairs:
     same_date: np.ndarray
 
 
-@dataclass(frozen=True)
-class _Squares:
-    """Footprints on planes; planes are numbered, squares of different planes are not comparable."""
-
-    rows: np.ndarray  # int64 [square], row number in the index
-    plane: np.ndarray  # int64 [square]
-    centre_m: np.ndarray  # float64 [square, 2], eastwards and northwards; for _find_across [square, 3]
-    size_m: np.ndarray  # float64 [square]
-
-
-def has_place(index: pd.DataFrame) -> np.ndarray:
-    """Return bool [patch]: whether the place of the patch is known, by coordinates or by a cell of its granule."""
-    known: np.ndarray = has_coordinates(index) | _has_cell(index)
-    return known
-
-
-def has_coordinates(index: pd.DataFrame) -> np.ndarray:
-    """Return bool [patch]: whether the index gives projected coordinates and size."""
-    numbers = [_read_numbers(index, name) for name in ("epsg", "ulx_m", "uly_m", "size_m")]
-    known: np.ndarray = np.isfinite(numbers).all(axis=0) & (numbers[-1] > 0)
-    return known
-
-
 def find_near(index: pd.DataFrame, reach_cells: int = 1) -> Pairs:
     """Return all pairs of patches whose footprints are at most `reach_cells` - 1 sides apart on both axes.
 
     On a grid of equal patches these are the cells at most `reach_cells` columns and rows away: at 1 the 8 neighbours
-    and the patch's own cell. Of two unequal patches the larger side counts. The work grows with the square of the reach
-    and of the ratio of the largest side to the smallest.
+    and the patch's own cell. Of two unequal patches the larger width and the larger height count. The work grows with
+    the square of the reach and of the ratio of the largest side to the smallest.
 
     Args:
         index: columns of the index; those of places and dates that are missing or null are unknown.
@@ -89,50 +63,65 @@ def find_near(index: pd.DataFrame, reach_cells: int = 1) -> Pairs:
     """
     if reach_cells < 1:
         raise ValueError(f"reach_cells: expected at least 1; received {reach_cells}")
-    located = _read_located(index)
+    located = read_rectangles(index)
     keys = [
         *_find_on_planes(located, reach_cells),
-        *_find_on_planes(_read_cells(index), reach_cells),
-        *_find_across(_to_earth(located, index), reach_cells),
+        *_find_on_planes(read_cells(index), reach_cells),
+        *_find_across(read_discs(index, located), reach_cells),
     ]
     return _decode(np.concatenate([np.empty(0, np.int64), *keys]), _read_dates(index))
 
 
-def _find_on_planes(squares: _Squares, reach_cells: int) -> Iterator[np.ndarray]:
-    if not len(squares.rows):
+def _find_on_planes(rectangles: Rectangles, reach_cells: int) -> Iterator[np.ndarray]:
+    if not len(rectangles.rows):
         return
-    largest_m = np.zeros(squares.plane.max() + 1)
-    np.maximum.at(largest_m, squares.plane, squares.size_m)
+    largest = np.zeros((rectangles.plane.max() + 1, 2))
+    np.maximum.at(largest, rectangles.plane, rectangles.size)
+    rows, plane, centre, size = _repeat_at_the_antimeridian(rectangles, (reach_cells + 1) * largest[:, 0])
     # A third axis separates the planes, so that one tree can contain them all.
-    points = np.column_stack([squares.centre_m / largest_m[squares.plane, None], squares.plane * 3.0 * reach_cells])
+    points = np.column_stack([centre / largest[plane], plane * 3.0 * reach_cells])
     for one, other in _iter_candidates(points, reach_cells + 2 * TOLERANCE, np.inf):
-        size_m = squares.size_m[one], squares.size_m[other]
-        between_m = np.abs(squares.centre_m[one] - squares.centre_m[other])
-        gap_m = between_m - (size_m[0] + size_m[1])[:, None] / 2
-        slack_m = TOLERANCE * np.minimum(*size_m)
-        wider_m, narrower_m = gap_m.max(axis=1), gap_m.min(axis=1)
-        near = wider_m <= (reach_cells - 1) * np.maximum(*size_m) + slack_m
-        edge = (wider_m <= slack_m) & (narrower_m < -slack_m)
-        overlap = wider_m < -slack_m
-        yield _encode(squares, one, other, np.select([overlap, edge, near], [2, 1, 0], -1))
+        sizes = size[one], size[other]
+        gap = np.abs(centre[one] - centre[other]) - (sizes[0] + sizes[1]) / 2
+        slack = TOLERANCE * np.minimum(*sizes)
+        near = (gap <= (reach_cells - 1) * np.maximum(*sizes) + slack).all(axis=1)
+        overlap = (gap < -slack).all(axis=1)
+        edge = (gap <= slack).all(axis=1) & (gap < -slack).any(axis=1)
+        yield _encode(rows[one], rows[other], np.select([overlap, edge, near], [2, 1, 0], -1))
 
 
-def _find_across(squares: _Squares, reach_cells: int) -> Iterator[np.ndarray]:
-    """Yield pairs of different planes; the centres are x, y, z in the Earth."""
-    if len(np.unique(squares.plane)) < 2:
+def _repeat_at_the_antimeridian(
+    rectangles: Rectangles, margin: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows, planes, centres and sizes; rectangles within `margin` of the antimeridian once more, west of it.
+
+    Args:
+        rectangles: as read.
+        margin: float64 [plane].
+    """
+    rows, plane, centre, size = rectangles.rows, rectangles.plane, rectangles.centre, rectangles.size
+    period = rectangles.period[plane]
+    beside = np.flatnonzero((period > 0) & (centre[:, 0] > period / 2 - margin[plane]))
+    repeated = centre[beside] - np.column_stack([period[beside], np.zeros(len(beside))])
+    every = np.append(np.arange(len(rows)), beside)
+    return rows[every], plane[every], np.concatenate([centre, repeated]), size[every]
+
+
+def _find_across(discs: Discs, reach_cells: int) -> Iterator[np.ndarray]:
+    """Yield pairs of different planes."""
+    if len(np.unique(discs.plane)) < 2:
         return
-    radius_m = np.sqrt(2) * reach_cells * squares.size_m.max() * (1 + ZONE_TOLERANCE)
-    for one, other in _iter_candidates(squares.centre_m, radius_m, 2):
-        differs = squares.plane[one] != squares.plane[other]
+    radius_m = 2 * reach_cells * discs.outer_m.max() * (1 + ZONE_TOLERANCE)
+    for one, other in _iter_candidates(discs.centre_m, radius_m, 2):
+        differs = discs.plane[one] != discs.plane[other]
         one, other = one[differs], other[differs]
-        size_m = squares.size_m[one], squares.size_m[other]
-        mean_m = (size_m[0] + size_m[1]) / 2
-        distance_m = np.linalg.norm(squares.centre_m[one] - squares.centre_m[other], axis=1)
-        reach_m = mean_m + (reach_cells - 1) * np.maximum(*size_m)
-        near = distance_m <= np.sqrt(2) * reach_m * (1 + ZONE_TOLERANCE)
-        edge = distance_m <= mean_m * (1 + ZONE_TOLERANCE)
-        overlap = distance_m < mean_m * (1 - ZONE_TOLERANCE)
-        yield _encode(squares, one, other, np.select([overlap, edge, near], [2, 1, 0], -1))
+        distance_m = np.linalg.norm(discs.centre_m[one] - discs.centre_m[other], axis=1)
+        outer_m, inner_m = (radii[one] + radii[other] for radii in (discs.outer_m, discs.inner_m))
+        further_m = 2 * (reach_cells - 1) * np.maximum(discs.outer_m[one], discs.outer_m[other])
+        near = distance_m <= (outer_m + further_m) * (1 + ZONE_TOLERANCE)
+        edge = distance_m <= inner_m * (1 + ZONE_TOLERANCE)
+        overlap = distance_m < inner_m * (1 - ZONE_TOLERANCE)
+        yield _encode(discs.rows[one], discs.rows[other], np.select([overlap, edge, near], [2, 1, 0], -1))
 
 
 def _iter_candidates(points: np.ndarray, radius: float, norm: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -143,10 +132,10 @@ def _iter_candidates(points: np.ndarray, radius: float, norm: float) -> Iterator
         yield one, other
 
 
-def _encode(squares: _Squares, one: np.ndarray, other: np.ndarray, contact: np.ndarray) -> np.ndarray:
-    """Return int64 keys of the pairs whose `contact` is 0 (near), 1 (edge) or 2 (overlap); -1: not near."""
-    near = contact >= 0
-    rows = squares.rows[one[near]], squares.rows[other[near]]
+def _encode(one: np.ndarray, other: np.ndarray, contact: np.ndarray) -> np.ndarray:
+    """Return int64 keys of the pairs of rows whose `contact` is 0 (near), 1 (edge) or 2 (overlap); -1: not near."""
+    near = (contact >= 0) & (one != other)
+    rows = one[near], other[near]
     keys: np.ndarray = (np.minimum(*rows) << 33) | (np.maximum(*rows) << 2) | contact[near]
     return keys
 
@@ -159,45 +148,6 @@ def _decode(keys: np.ndarray, dates: np.ndarray) -> Pairs:
     first, second = (keys >> 33).astype(np.int32), (keys >> 2 & 0x7FFFFFFF).astype(np.int32)
     same_date = (dates[first] == dates[second]) & (dates[first] >= 0)
     return Pairs(first, second, keys & 3 >= 1, keys & 3 == 2, same_date)
-
-
-def _read_located(index: pd.DataFrame) -> _Squares:
-    rows = np.flatnonzero(has_coordinates(index))
-    epsg, left_m, top_m, size_m = (_read_numbers(index, name)[rows] for name in ("epsg", "ulx_m", "uly_m", "size_m"))
-    centre_m = np.column_stack([left_m + size_m / 2, top_m - size_m / 2])
-    return _Squares(rows, np.unique(epsg, return_inverse=True)[1], centre_m, size_m)
-
-
-def _read_cells(index: pd.DataFrame) -> _Squares:
-    """Return the patches of the granules that have a patch without coordinates."""
-    granule = _read_codes(index, "granule")
-    incomplete = np.zeros(granule.max(initial=-1) + 2, np.bool_)
-    incomplete[granule[~has_coordinates(index)]] = True
-    rows = np.flatnonzero(_has_cell(index) & incomplete[granule])
-    column, row = _read_numbers(index, "column")[rows], _read_numbers(index, "row")[rows]
-    return _Squares(
-        rows,
-        granule[rows],
-        np.column_stack([column, -row]) * float(PATCH_SIZE_M),
-        np.full(len(rows), float(PATCH_SIZE_M)),
-    )
-
-
-def _to_earth(squares: _Squares, index: pd.DataFrame) -> _Squares:
-    """Return those of known longitude and latitude, with geocentric centres, on the ellipsoid's surface.
-
-    X = N cos(lat) cos(lon), Y = N cos(lat) sin(lon), Z = N (1 - e2) sin(lat), N = a / sqrt(1 - e2 sin2(lat)):
-    EPSG Guidance Note 7-2, method 9602.
-    """
-    degrees = [_read_numbers(index, name)[squares.rows] for name in ("longitude", "latitude")]
-    known = np.isfinite(degrees).all(axis=0)
-    longitude, latitude = np.radians(np.stack(degrees)[:, known])
-    e2 = _FLATTENING * (2 - _FLATTENING)
-    normal_m = _SEMI_MAJOR_M / np.sqrt(1 - e2 * np.sin(latitude) ** 2)
-    flat_m = normal_m * np.cos(latitude)
-    height_m = normal_m * (1 - e2) * np.sin(latitude)
-    centre_m = np.column_stack([flat_m * np.cos(longitude), flat_m * np.sin(longitude), height_m])
-    return _Squares(squares.rows[known], squares.plane[known], centre_m, squares.size_m[known])
 
 
 def _read_dates(index: pd.DataFrame) -> np.ndarray:
@@ -217,23 +167,3 @@ def _read_dates(index: pd.DataFrame) -> np.ndarray:
         days = days.fillna(named.reindex(codes).set_axis(index.index))
     numbers: np.ndarray = pd.factorize(days)[0]
     return numbers
-
-
-def _has_cell(index: pd.DataFrame) -> np.ndarray:
-    numbers = [_read_numbers(index, name) for name in ("column", "row")]
-    known: np.ndarray = np.isfinite(numbers).all(axis=0) & (_read_codes(index, "granule") >= 0)
-    return known
-
-
-def _read_numbers(index: pd.DataFrame, name: str) -> np.ndarray:
-    if name not in index:
-        return np.full(len(index), np.nan)
-    values: np.ndarray = index[name].to_numpy(np.float64, na_value=np.nan)
-    return values
-
-
-def _read_codes(index: pd.DataFrame, name: str) -> np.ndarray:
-    if name not in index:
-        return np.full(len(index), -1)
-    codes: np.ndarray = pd.factorize(index[name])[0]
-    return codes

@@ -12,14 +12,16 @@ import numpy as np
 import pandas as pd
 
 from landscribe.core.errors import ArchiveError, ParamsError, did_you_mean
+from landscribe.core.files import compute_digest
 from landscribe.splits.assignment import Assignment, make_assignment
 from landscribe.splits.config import SPLITS, Spatial, SplitConfig
 from landscribe.splits.digest_order import rank_by_digest
-from landscribe.splits.places import find_near, has_place
+from landscribe.splits.places import find_near
+from landscribe.splits.rectangles import Rectangles, explain_unlocated, has_place, read_rectangles
 
 _TRAIN, _VAL, _TEST = range(len(SPLITS))
 _ROUNDS = 8  # of drawing, counting the patches in the buffer, and drawing a little more or less
-_PLACE_COLUMNS = ["epsg", "ulx_m", "uly_m", "size_m", "granule", "column", "row", "tile", "country"]
+_NAMES = ["granule", "column", "row", "tile", "country"]
 _MAX_CHOICE = 200  # groups considered for an exchange
 _COARSE = 0.02  # a larger deviation from the requested share gives a warning
 
@@ -47,7 +49,7 @@ def draw_spatial(index: pd.DataFrame, config: SplitConfig) -> Assignment:
     """Return splits of whole groups; none of their patches is within `buffer_cells` of another split.
 
     Args:
-        index: columns patch_id and those of places: epsg, ulx_m, uly_m, size_m, granule, column, row, tile, country.
+        index: columns patch_id and those of places, `PATCH_SCHEMA`; what is missing is unknown.
         config: section `split`.
 
     Raises:
@@ -57,7 +59,7 @@ def draw_spatial(index: pd.DataFrame, config: SplitConfig) -> Assignment:
     unit = config.spatial.unit
     names = _name_groups(index, config.spatial)
     placed = has_place(index)
-    _check_places(names, placed, unit)
+    _check_places(names, placed, unit, explain_unlocated(index))
     groups = _make_groups(index, names.where(placed), config.spatial.buffer_cells)
     split = _draw(groups, config)
     sizes = np.bincount(split[split >= 0], minlength=len(SPLITS))
@@ -74,40 +76,45 @@ def draw_spatial(index: pd.DataFrame, config: SplitConfig) -> Assignment:
 
 def _name_groups(index: pd.DataFrame, spatial: Spatial) -> pd.Series:
     """Return the name of each patch's group; null where it is unknown."""
-    index = index.reindex(columns=_PLACE_COLUMNS)
+    named = index.reindex(columns=_NAMES)
     match spatial.unit:
         case "country":
-            return index["country"]
+            return named["country"]
         case "tile":
-            return index["tile"].fillna(index["granule"])
+            return named["tile"].fillna(named["granule"])
         case "block":
-            return _name_blocks(index, spatial.block_cells)
+            return _name_blocks(named, read_rectangles(index), spatial.block_cells)
 
 
-def _name_blocks(index: pd.DataFrame, block_cells: int) -> pd.Series:
+def _name_blocks(named: pd.DataFrame, located: Rectangles, block_cells: int) -> pd.Series:
     """Name squares of `block_cells` x `block_cells` patches: on the plane of the coordinates, else of the granule.
 
     Tiles overlap; on one plane the patches of two tiles at one place fall into one block.
     """
-    located = index[["epsg", "ulx_m", "uly_m", "size_m"]].notna().all(axis=1)
-    zone = "EPSG:" + index["epsg"].astype("Int32").astype("string")
-    side_m = index["size_m"] * block_cells
-    across = (index["ulx_m"] / side_m).where(located, index["column"] / block_cells)
-    down = (index["uly_m"] / side_m).where(located, index["row"] / block_cells)
-    blocks = pd.DataFrame(
-        {"plane": zone.where(located, index["granule"]), "across": np.floor(across), "down": np.floor(down)}
-    )
+    blocks = named[["column", "row"]].astype(np.float64) / block_cells
+    blocks.insert(0, "plane", named["granule"].astype(object))
+    rows, [left, top] = located.rows, located.corner.T
+    # Patches of one plane share one grid, whatever the size of each.
+    sides = pd.DataFrame(located.size).groupby(located.plane).transform("median").to_numpy() * block_cells
+    blocks.iloc[rows, 0] = np.array([_name_plane(name) for name in located.names], object)[located.plane]
+    blocks.iloc[rows, 1:] = np.column_stack([left, top]) / sides
+    blocks[["column", "row"]] = np.floor(blocks[["column", "row"]])
     number = blocks.groupby(list(blocks), sort=False).ngroup()  # -1 for a patch without a place
     unique = blocks[~number.duplicated() & (number >= 0)]
-    names = {number[row.Index]: f"{row.plane}/{row.across:.0f}/{row.down:.0f}" for row in unique.itertuples()}
+    names = {number[row.Index]: f"{row.plane}/{row.column:.0f}/{row.row:.0f}" for row in unique.itertuples()}
     return number.map(names)
 
 
-def _check_places(names: pd.Series, placed: np.ndarray, unit: str) -> None:
+def _name_plane(name: str) -> str:
+    """Return the name of a plane, short: a digest in place of a coordinate system in words."""
+    return name if name.startswith("EPSG:") else f"WKT:{compute_digest(name)[:12]}"
+
+
+def _check_places(names: pd.Series, placed: np.ndarray, unit: str, why: str) -> None:
     if not placed.any():
         raise ArchiveError(
             "split.strategy: spatial needs the places of the patches, coordinates or cells of granules; this archive"
-            " has none. Choose random, stratified or official."
+            f" has none{why}. Choose random, stratified or official."
         )
     if names[placed].isna().all():
         raise ArchiveError(
