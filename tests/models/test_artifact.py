@@ -20,7 +20,6 @@ from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow(15)
 
-
 BANDS = [
     BandInput("B05", 16, "uint16", 1500.0, 400.0),
     BandInput("B02", 32, "uint16", 600.0, 250.0),
