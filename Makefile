@@ -6,6 +6,10 @@ PYTHON ?= python3
 PORT ?= 5000
 LOCK := $(if $(GPU),gpu,cpu)
 READY := .venv/$(LOCK).ready
+# "moved": the environment was made in another folder, or its Python is gone. Its scripts and the editable install have
+# absolute paths, so in a copied or renamed checkout it runs the original's code, or nothing.
+MOVED := $(shell test -z "$$(ls .venv/*.ready .venv/made_in 2>/dev/null)" || \
+	{ test "$$(cat .venv/made_in 2>/dev/null)" = "$$(pwd -P)" && test -x .venv/bin/python; } || echo moved)
 # One worker per core, at most four, as each may need 1.5 GB for TensorFlow. tests/conftest.py orders the test files.
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -13,7 +17,7 @@ export RECIPE SET STAGE
 # If it is set, byte-code is not stored, and TensorFlow takes 10 s to import instead of 3.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: repro test test-fast check drill bench format ui dashboard lock clean env
+.PHONY: repro test test-fast check drill bench format ui dashboard lock clean env moved
 .DEFAULT_GOAL := repro
 
 repro: $(READY)
@@ -70,10 +74,14 @@ lock:
 
 env: $(READY)
 
-$(READY): requirements/$(LOCK).txt pyproject.toml
+$(READY): requirements/$(LOCK).txt pyproject.toml $(MOVED)
+	@test -w . || { echo "error: $(CURDIR) is read-only: expected an environment that was made in this folder; copy the" \
+		"checkout, with cp -a, and run make in the copy" >&2; exit 1; }
+	@test -z "$(MOVED)" || { echo "The environment in .venv was made in another folder or for another Python" \
+		"($$(cat .venv/made_in 2>/dev/null || echo unknown)); it is made again"; rm -rf .venv; }
 	@$(PYTHON) -c "import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
 		'expected Python 3.11 to 3.13; received %d.%d. Name one: make PYTHON=python3.12 ...' % sys.version_info[:2])"
-	@echo "making the environment, 1 to 2 minutes"; rm -f .venv/*.ready
+	@echo "making the environment, 1 to 2 minutes"; rm -f .venv/*.ready; mkdir -p .venv; pwd -P >.venv/made_in
 	@if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python "$(PYTHON)" .venv && \
 		uv pip install --quiet --python .venv --require-hashes --compile-bytecode -r requirements/$(LOCK).txt && \
@@ -85,6 +93,7 @@ $(READY): requirements/$(LOCK).txt pyproject.toml
 		.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && \
 		{ .venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null || true; }; \
 	fi
+	@.venv/bin/python -m landscribe.tracking.relocation
 	@touch $@
 
 # Removes the outputs of the stages (the next run restores them from the cache) and the caches of tools. Archives, runs,

@@ -79,7 +79,7 @@ def test_promote_moves_the_alias_once_and_the_champion_labels_a_patch(checkout: 
     table = pd.read_csv(checkout.folder / "labels.csv")
     assert table["patch_id"].tolist() == [patch.name]
     assert list(table.columns[-2:]) == ["labels", "warning"]
-    assert table.shape == (1, 21)
+    assert table.shape == (1, 22)
     (checkout.folder / "labels.csv").unlink()
 
 

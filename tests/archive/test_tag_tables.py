@@ -462,6 +462,7 @@ def test_a_root_one_level_too_high_is_put_right_as_the_sentence_says(tmp_path: P
         (["forest/1", "water/a/2"], "Move them into {root}/water;"),
         (["Forest/1", "forest/2"], "Write one spelling throughout"),
         (["none/1", "forest/2"], "give it another name"),
+        (["S2A_MSIL2A_20170613T101031_87_48/S2A_MSIL2A_20170613T101031_87_48_B02"], "archive.layout to demo"),
     ],
 )
 def test_folders_that_are_no_classes_are_refused(names: list[str], words: str, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from landscribe.training.fit import FitResult
 from tests.support.model_fixtures import TinyRecords, make_train_config
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(8)
 
 EVALUATE = EvaluateConfig.model_validate(
     {

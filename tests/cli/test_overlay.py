@@ -21,8 +21,7 @@ ASKED = {
     "bigearthnet-mm-19": "three lists, train, val, test",
     "bigearthnet-v1-43": "three lists, train, val, test",
     "bigearthnet-v2": "labels_file: layout bigearthnet-v2 needs it",
-    "planet": "a CSV with the columns image_name,tags",
-    "ucmerced": "a CSV with the columns image_name,tags",
+    "ucmerced": "three lists, train, val, test",
 }
 GIVEN = {
     "bigearthnet-mm-19": f"archive.root=S2 archive.s1_root=S1 {LISTS}",

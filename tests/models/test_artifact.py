@@ -18,6 +18,8 @@ from landscribe.pipeline.backend import keras
 from tests.support.model_fixtures import make_plain_environment
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow(15)
+
 BANDS = [
     BandInput("B05", 16, "uint16", 1500.0, 400.0),
     BandInput("B02", 32, "uint16", 600.0, 250.0),
@@ -38,8 +40,6 @@ write_model(build(), CARD, pathlib.Path(sys.argv[1]))
 # Loads and predicts without a trace of this package: `import landscribe` raises.
 ALONE = """
 import sys
-
-pytestmark = pytest.mark.slow(15)
 sys.modules["landscribe"] = None
 import keras, numpy
 with numpy.load(sys.argv[2]) as values:

@@ -13,6 +13,8 @@ from landscribe.models.preprocess import BandInput
 from landscribe.models.views import average_views, find_network
 from landscribe.pipeline.backend import keras
 
+pytestmark = pytest.mark.slow(9)
+
 SIZES = {"R": (32, "uint8"), "B05": (16, "uint16"), "VV": (32, "float32")}
 SIDES = {name: size for name, (size, _) in SIZES.items()}
 

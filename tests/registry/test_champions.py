@@ -87,7 +87,7 @@ def test_an_alias_moved_by_hand_is_shown_at_once_and_stored_with_the_next_change
         client.set_registered_model_alias(name, CHAMPION, moved_to)
     noticed = read_log(name)[-1]
     assert (noticed.number, noticed.kind, noticed.previous, noticed.version) == (3, "by hand", "2", moved_to)
-    assert noticed.why == words
+    assert (noticed.why, noticed.by) == (f"noticed: {words}", "unknown")  # whoever reads did not move it
     assert len(champions._read_stored(name)) == 2
     append(name, "2")
     assert [entry.kind for entry in champions._read_stored(name)] == ["promoted", "promoted", "by hand", "promoted"]
@@ -95,7 +95,9 @@ def test_an_alias_moved_by_hand_is_shown_at_once_and_stored_with_the_next_change
 
 def test_an_alias_that_was_there_before_the_log_is_its_first_entry(name: str) -> None:
     MlflowClient().set_registered_model_alias(name, CHAMPION, "2")
-    assert [(entry.version, entry.why) for entry in note_moves_by_hand(name)] == [("2", "the alias was set by hand")]
+    assert [(entry.version, entry.why) for entry in note_moves_by_hand(name)] == [
+        ("2", "noticed: the alias was set by hand")
+    ]
     assert note_moves_by_hand(name) == champions._read_stored(name)
 
 

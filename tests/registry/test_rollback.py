@@ -10,6 +10,7 @@ from landscribe.tracking.registered import CHAMPION
 from tests.support.challengers import Challenge
 
 pytest_plugins = ["tests.support.model_fixtures", "tests.support.challengers"]
+pytestmark = pytest.mark.slow(10)
 
 
 def make_log(*changes: tuple[Kind, str | None]) -> list[LogEntry]:

@@ -20,6 +20,8 @@ from landscribe.runtime.pool import map_in_workers
 from tests.conversion.test_converter import make_config, open_demo, prepare
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow(12)
+
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 
 

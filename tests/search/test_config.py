@@ -11,9 +11,9 @@ from landscribe.search.config import Hyperparameter, SearchConfig
 from tests.support.searches import make_search
 
 MISTAKES: dict[str, tuple[Any, str]] = {
-    "neither": ({}, "expected a list of choices, or low and high"),
-    "half a range": ({"low": 0.1}, "expected a list of choices, or low and high"),
-    "both": ({"choices": [1], "low": 0, "high": 1}, "expected a list of choices, or low and high"),
+    "neither": ({}, "expected either a list of choices, or both low and high"),
+    "half a range": ({"low": 0.1}, "expected either a list of choices, or both low and high"),
+    "both": ({"choices": [1], "low": 0, "high": 1}, "expected either a list of choices, or both low and high"),
     "no choice": ([], "expected one choice or more"),
     "a choice twice": ([1, 2, 1], "each once"),
     "a list as a choice": ([[1, 2]], "valid"),

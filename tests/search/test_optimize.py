@@ -226,9 +226,12 @@ def test_the_name_of_a_study_follows_all_that_shapes_a_trial(records: TinyRecord
     ]
     others = [
         name_study(make_search(**SEARCH.model_dump() | {"seed": 2}), TRAIN, records.manifest),
+        name_study(
+            make_search(**SEARCH.model_dump() | {"learning_rate": {"low": 1e-5, "high": 1e-4}}), TRAIN, records.manifest
+        ),
         name_study(make_search(**SEARCH.model_dump() | {"space": {}}), TRAIN, records.manifest),
         name_study(SEARCH, TRAIN.vary({"dropout": 0.5}), records.manifest),
         name_study(SEARCH, TRAIN, replace(records.manifest, archive="another")),
     ]
     assert set(same) == {name}
-    assert len({name, *others}) == 5
+    assert len({name, *others}) == 6

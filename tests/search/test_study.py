@@ -5,12 +5,13 @@ import multiprocessing
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from landscribe.core.errors import SearchError
 from landscribe.search.space import Dimension, Space
 from landscribe.search.study import Study
 from tests.support.searches import BASELINES, SPACE, answer, list_values, make_search, open_study, score
@@ -155,11 +156,25 @@ def test_a_trial_below_the_median_of_the_complete_ones_is_pruned_after_the_warm_
 
 def test_the_best_is_a_complete_trial_the_first_among_equals() -> None:
     study = open_study(trials=3)
-    answer(study, objective=lambda values: 0.0)
+    answer(study, objective=lambda values: 0.5)
     assert study.find_best().number == 0
     answered = open_study("other", trials=6)
     asked = answer(answered)
     assert answered.find_best().params == max(asked, key=score)
+
+
+def test_a_search_whose_trials_all_diverged_ends_with_a_sentence_and_lower_rates_are_another_search() -> None:
+    def diverge_above(rate: float) -> Callable[[Mapping[str, Any]], float]:
+        return lambda values: 0.5 if values["learning_rate"] <= rate else 0.0
+
+    study = open_study(trials=3)
+    answer(study, objective=diverge_above(1e-4))
+    with pytest.raises(SearchError, match=r"all 3 diverged .*Lower search.learning_rate .*\{low: 0.0001, high: 0.01\}"):
+        study.find_best()
+    lower = Space((SPACE.dimensions[0], Dimension("learning_rate", low=1e-5, high=1e-4, log=True)), ())
+    study = open_study("lower", lower, trials=3, learning_rate={"low": 1e-5, "high": 1e-4})
+    answer(study, objective=diverge_above(1e-4))
+    assert study.find_best().value == 0.5
 
 
 def test_with_fewer_trials_asked_for_one_that_is_complete_is_looked_at() -> None:

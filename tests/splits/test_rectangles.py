@@ -130,12 +130,12 @@ def test_unknown_places_are_explained(tmp_path: Path) -> None:
     assert f"no places are known {why}: whether splits touch stays unknown" in audit(index, splits).warnings
     with pytest.raises(ArchiveError) as caught:
         make_splits(index, make_config("spatial"))
-    assert f"this archive gives none {why}. Choose random" in str(caught.value)
+    assert f"this archive has none {why}. Choose random" in str(caught.value)
     assert not draw_map(tmp_path / "map.png", "Patches", index, pd.Series("train", index.index))
     images["z"] = ("EPSG:32633", Affine(10, 0, 4e5, 0, -10, 5e6), 16, 16)
     (tmp_path / "more").mkdir()
     index = write_images(tmp_path / "more", images).to_pandas()
-    warning = f"5 patches have no known place {why}: the shares of neighbours leave them out"
+    warning = f"5 patches have no known place {why}: they are not in the shares of neighbours"
     assert warning in audit(index, splits | {"z": "train"}).warnings
 
 

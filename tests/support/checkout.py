@@ -45,9 +45,23 @@ class Checkout:
     def clone(self, folder: Path) -> "Checkout":
         """Return a clone of what is committed, as another machine would have it."""
         self.run("git", "clone", "--quiet", str(self.folder), str(folder))
+        return self.at(folder)
+
+    def at(self, folder: Path) -> "Checkout":
+        """Return the checkout that lies in another folder."""
         made = copy.copy(self)
         made.folder, made.env = folder, self.env | {"PYTHONPATH": str(folder / "src")}
         return made
+
+    def copy(self, folder: Path) -> "Checkout":
+        """Copy everything, as `cp -a` does; return the copy."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return self.at(folder)
+
+    def rename(self, folder: Path) -> "Checkout":
+        """Give the folder another name; return what is there now."""
+        self.folder.rename(folder)
+        return self.at(folder)
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command; stdout and stderr come together."""

@@ -2,7 +2,6 @@
 
 import http.server
 import itertools
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -14,8 +13,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
 from landscribe.core.errors import RegistryError, StoreDownError
-from landscribe.runtime.progress import make_logger
 from landscribe.tracking import outage
+
+pytest_plugins = ["tests.support.words"]
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -53,15 +53,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def said(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> list[str]:
     """What the log says, of an outage that has not begun."""
     monkeypatch.setattr(outage, "_outage", outage._Outage())
-    lines: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
-    make_logger("mlflow").addHandler(handler)
-    yield lines
-    make_logger("mlflow").removeHandler(handler)
+    return said
 
 
 @pytest.mark.parametrize("status", [0, 408, 429, 500, 502, 503, 504])

@@ -83,14 +83,14 @@ def read_transforms(values: Sequence[Sequence[float] | None]) -> Floats:
 
 def apply_transforms(matrix: Floats, places_px: Floats) -> Floats:
     """Return coordinates, float64 [image, point, 2], of columns and rows in pixels, of the same shape."""
-    # Products of finite numbers can overflow: such a place is found out by not being finite.
+    # Products of finite numbers can overflow: such the result is then not finite, and the image has no place.
     with np.errstate(all="ignore"):
         found: Floats = np.einsum("imk,ipk->ipm", matrix[:, :, :2], places_px) + matrix[:, None, :, 2]
     return found
 
 
 def _judge(matrix: Floats, no_crs: np.ndarray) -> np.ndarray:
-    """Return object [image], what speaks against a place before any coordinate is computed; empty: nothing."""
+    """Return object [image], why the header gives no place; empty: it gives one."""
     no_transform = np.isnan(matrix).all(axis=(1, 2))
     with np.errstate(all="ignore"):
         area = _find_area(matrix)
@@ -128,9 +128,9 @@ def _to_degrees(name: str, points: Floats, pixel: Floats) -> tuple[Floats, np.nd
         return np.full_like(points, np.nan), np.full(len(points), UNKNOWN_CRS, object)
     degrees = bring(crs, _WGS_84, flat)
     off = np.abs(bring(_WGS_84, crs, degrees) - flat)
-    if turn := find_turn(name):
-        off[:, 0] = np.abs(off[:, 0] - turn * np.round(off[:, 0] / turn))
-    # A latitude beyond the pole, or a longitude of more than a turn, stays as it is where nothing is to be projected.
+    if period := find_period(name):
+        off[:, 0] = np.abs(off[:, 0] - period * np.round(off[:, 0] / period))
+    # A latitude beyond the pole, or a longitude beyond a full turn, comes back as it is if nothing is projected.
     sound = (off.max(axis=1) <= _MAX_OFF_PX * np.repeat(pixel, points.shape[1])) & (
         np.abs(degrees) <= [360, 90 + 10.0**-_DECIMALS]
     ).all(axis=1)
@@ -140,7 +140,7 @@ def _to_degrees(name: str, points: Floats, pixel: Floats) -> tuple[Floats, np.nd
     return degrees.reshape(points.shape), reasons
 
 
-def find_turn(name: str) -> float:
+def find_period(name: str) -> float:
     """Return a full turn in units of a geographic coordinate system, 360 for degrees; 0 for every other system."""
     crs = _read_crs(name)
     return round(2 * np.pi / crs.units_factor[1], _DECIMALS) if crs and crs.is_geographic else 0.0

@@ -44,7 +44,7 @@ _UNREADABLE = (*UNREADABLE, SyntaxError, Image.DecompressionBombError)
 
 @dataclass(frozen=True)
 class Square:
-    """Where an image lies that fits: the upper left corner and the side, metres, in the projected system `epsg`."""
+    """The place of an image that fits: the upper left corner and the side, metres, in the projected system `epsg`."""
 
     epsg: int
     ulx_m: float
@@ -293,7 +293,7 @@ def _locate(dataset: rasterio.DatasetReader) -> Square | None:
 
 
 def _read_georeference(dataset: rasterio.DatasetReader) -> tuple[str | None, tuple[float, ...] | None]:
-    """Return coordinate system and transform; a transform that maps pixels to themselves says nothing."""
+    """Return coordinate system and transform; the identity is no transform."""
     wkt = dataset.crs.wkt if dataset.crs else ""
     epsg = _find_epsg(wkt) if wkt else None
     return f"EPSG:{epsg}" if epsg else wkt or None, None if dataset.transform.is_identity else dataset.transform[:6]

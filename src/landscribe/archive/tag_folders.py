@@ -9,6 +9,7 @@ from landscribe.archive.image_files import cut_suffix
 from landscribe.archive.tag_names import check_tags, count_tags
 from landscribe.archive.tag_table import TagRow
 from landscribe.core.errors import ArchiveError
+from landscribe.core.patch import is_patch_name
 
 # Names of folders that hold the images of a split, or all of them: no classes.
 _NO_CLASSES = {"train", "training", "val", "valid", "validation", "test", "testing", "images", "image", "img", "data",
@@ -27,6 +28,13 @@ def read_tag_folders(root: Path, images: Sequence[str]) -> list[TagRow]:
         ArchiveError: the images lie at another depth, or the folders are no classes.
     """
     parts = {path: path.split("/") for path in images}
+    patch = next((name for names in parts.values() for name in names[:-1] if is_patch_name(name)), None)
+    if patch is not None:
+        raise ArchiveError(
+            f"folder {root} holds patches of BigEarthNet, e.g. {patch}, where layout tagged-images expects images. Set"
+            " archive.root to the folder of the images and archive.labels_file to a table of their tags, or"
+            " archive.layout to demo, bigearthnet-v1 or bigearthnet-v2."
+        )
     depths = Counter(len(names) - 1 for names in parts.values())
     if max(depths) > 1:
         _refuse_depth(root, next(names for names in parts.values() if len(names) > 2), depths)

@@ -6,6 +6,7 @@ Every argument may be empty, which means unset.
 """
 
 import argparse
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import Any
 
 from landscribe.cli.overlay import drop_unset, write_merged
 from landscribe.conversion.journal import remove_journals
-from landscribe.core.files import read_json
+from landscribe.core.errors import LandscribeError
+from landscribe.core.files import can_write, explain_read_only, read_json
 from landscribe.core.params import expand_path, find_scratch
 from landscribe.figures.tables import format_table
 from landscribe.runtime.entry import run_or_exit
+from landscribe.runtime.progress import make_logger
 from landscribe.training.state import remove_states
 
+_DVC = Path(sys.executable).with_name("dvc")
 METRICS = Path("metrics/test.json")
 RUN = Path("reports/train/run.json")
 SEARCH = Path("reports/search")
@@ -44,6 +48,7 @@ def main() -> int:
     parser.add_argument("--set-given", default="", dest="given", help="the same; words without a value are left out")
     parser.add_argument("--stage", default="", help="stop after this stage")
     arguments = parser.parse_args()
+    _prepare_checkout(Path.cwd())
     recipe = expand_path(arguments.recipe) if arguments.recipe else None
     write_merged(recipe, f"{drop_unset(arguments.given)} {arguments.assignments}")
     status = _dvc("repro", *([arguments.stage] if arguments.stage else []))
@@ -57,10 +62,31 @@ def main() -> int:
     return _ensure_registered() or _show()
 
 
+def _prepare_checkout(root: Path) -> None:
+    """Configure DVC for a checkout without git, where it would not start; refuse a read-only one.
+
+    Raises:
+        LandscribeError: it is read-only.
+    """
+    if not can_write(root):
+        raise LandscribeError(explain_read_only(root))
+    settings = root / ".dvc/config.local"
+    is_set = settings.is_file() and "no_scm" in settings.read_text(encoding="utf-8")
+    if is_set or any((folder / ".git").exists() for folder in (root, *root.parents)):
+        return
+    _dvc("config", "--local", "core.no_scm", "true")
+    undo = shlex.join([str(_DVC), "config", "--local", "--unset", "core.no_scm"])
+    make_logger("repro").warning(
+        "%s is no git repository: DVC works without one from now on (core.no_scm); after git init, undo it: %s",
+        root,
+        undo,
+    )
+
+
 def _dvc(*words: str) -> int:
     """Run DVC and return its exit status, or 130 after Ctrl-C: the stage, which receives it too, ends in good order."""
     interrupted = False
-    with subprocess.Popen([str(Path(sys.executable).with_name("dvc")), *words]) as dvc:
+    with subprocess.Popen([str(_DVC), *words]) as dvc:
         while True:
             try:
                 status = dvc.wait()

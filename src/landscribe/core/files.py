@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,21 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def can_write(path: Path) -> bool:
+    """Return whether this process may write to a file or into a folder; of what is absent, whether it may be made."""
+    existing = next(place for place in (path, *path.absolute().parents) if place.exists())
+    return os.access(existing, os.W_OK | (os.X_OK if existing.is_dir() else 0))
+
+
+def explain_read_only(root: Path) -> str:
+    """Return the sentence for a command that writes, in a checkout that is read-only."""
+    return (
+        f"{root} cannot be written to; expected a checkout that this user may write to. Copy it, with"
+        f" cp -a {shlex.quote(str(root))} FOLDER, and run the same command in the copy; landscribe predict and history"
+        " work here too."
+    )
 
 
 def write_json(path: Path, content: Any) -> None:

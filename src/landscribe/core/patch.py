@@ -70,6 +70,11 @@ V2_S1_NAME = rf"(?P<scene>{S1_SCENE})_(?P<tile>[0-9]{{2}}[A-Z]{{3}})_(?P<column>
 V1_S2_NAME = _S2_NAME.pattern
 
 
+def is_patch_name(name: str) -> bool:
+    """Return whether `name` is that of a patch of BigEarthNet, either release and sensor."""
+    return is_s2_name(name) or is_s1_name(name) or re.fullmatch(V2_S2_NAME, name) is not None
+
+
 def parse_s1_tile(name: str) -> str | None:
     """Return the MGRS tile in a v1 Sentinel-1 patch name, e.g. "33UUP"; None for a name of another form."""
     found = _S1_NAME.fullmatch(name)

@@ -21,7 +21,7 @@ from landscribe.archive.wrong_folder import check_unpacked, find_below, find_fol
 from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS, Band, check_order, hint_at_reflectance
 from landscribe.core.errors import ArchiveError, LandscribeError, PatchError
 from landscribe.core.files import replacing
-from landscribe.core.patch import S1_SCENE, V2_GRANULE, V2_S2_NAME, is_s1_name, is_s2_name
+from landscribe.core.patch import S1_SCENE, V2_GRANULE, V2_S2_NAME, is_patch_name, is_s1_name
 from landscribe.core.quarantine import check_signal
 from landscribe.runtime.progress import make_logger, track
 
@@ -319,7 +319,7 @@ def _list_folders(path: Path) -> tuple[dict[str, Path], int]:
     is_nest = re.compile(f"{V2_GRANULE}|{S1_SCENE}").fullmatch
     inner = [item for folder in outer if is_nest(folder.name) and folder.is_dir() for item in folder.iterdir()]
     found = sorted((item for item in (*outer, *inner) if not is_nest(item.name)), key=lambda item: item.name)
-    folders = [item for item in found if _is_patch_name(item.name) and item.is_dir()]
+    folders = [item for item in found if is_patch_name(item.name) and item.is_dir()]
     folders = folders or [item for item in found if item.is_dir() and _holds_bands(item)]
     if not folders:
         raise ArchiveError(
@@ -343,11 +343,7 @@ def _suggest_path(path: Path) -> str:
 
 def _is_part(name: str) -> bool:
     """Return whether a folder of this name is a patch, or holds those of one tile or scene."""
-    return _is_patch_name(name) or re.fullmatch(f"{V2_GRANULE}|{S1_SCENE}", name) is not None
-
-
-def _is_patch_name(name: str) -> bool:
-    return is_s2_name(name) or is_s1_name(name) or re.fullmatch(V2_S2_NAME, name) is not None
+    return is_patch_name(name) or re.fullmatch(f"{V2_GRANULE}|{S1_SCENE}", name) is not None
 
 
 def _holds_bands(folder: Path) -> bool:

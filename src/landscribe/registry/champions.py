@@ -21,6 +21,7 @@ from landscribe.tracking.registered import CHAMPION, read_alias
 
 ENTRY_TAG = "landscribe.champion."  # followed by the number, six digits
 _ALIAS_TRIES = 3
+_UNKNOWN = "unknown"  # author of a move by hand: MLflow keeps no name, and who notices it did not make it
 
 Kind = Literal["promoted", "forced", "rolled back", "by hand"]
 
@@ -37,7 +38,8 @@ class LogEntry:
         score: of the version, in this metric; None: unknown.
         gain: over the champion before, `low` and `high` the ends of its paired interval; None: not compared.
         number: from 1, without a gap; set by `append_entry`, as are `previous`, the champion before, and `when`, an
-            ISO 8601 time in UTC, and `by`, user@host.
+            ISO 8601 time in UTC, and `by`, user@host; of a move by hand the time at which it was noticed, and
+            "unknown".
     """
 
     version: str | None
@@ -65,7 +67,8 @@ def read_log(model_name: str) -> list[LogEntry]:
     version = None if champion is None else str(champion.version)
     if version == find_champion(log):
         return log
-    return [*log, _sign(LogEntry(version=version, kind="by hand", why=_explain_move(log, version)), log)]
+    moved = LogEntry(version=version, kind="by hand", why=f"noticed: {_explain_move(log, version)}", by=_UNKNOWN)
+    return [*log, _sign(moved, log)]
 
 
 def note_moves_by_hand(model_name: str) -> list[LogEntry]:
@@ -136,7 +139,7 @@ def _explain_move(log: Sequence[LogEntry], version: str | None) -> str:
 
 def _sign(entry: LogEntry, log: Sequence[LogEntry]) -> LogEntry:
     number = log[-1].number + 1 if log else 1
-    return replace(entry, number=number, previous=find_champion(log), when=read_time(), by=read_user())
+    return replace(entry, number=number, previous=find_champion(log), when=read_time(), by=entry.by or read_user())
 
 
 def _read_stored(model_name: str) -> list[LogEntry]:

@@ -1,8 +1,9 @@
 """Sections `register` and `promote` of params.yaml, importable without MLflow."""
 
+import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from landscribe.core.params import Section
 
@@ -10,7 +11,18 @@ from landscribe.core.params import Section
 class RegisterConfig(Section):
     """Section `register`."""
 
-    model_name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_. -]+$")
+    model_name: str
+
+    @field_validator("model_name")
+    @classmethod
+    def _check(cls, name: str) -> str:
+        # It is part of models:/NAME@ALIAS, of folders and of command lines: `..`, `-x` and blanks at an end break one.
+        if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_. -]*[A-Za-z0-9_.-])?", name):
+            raise ValueError(
+                "expected letters, digits, '_', '.', '-' and blanks, a letter, a digit or '_' first and no blank last,"
+                f" e.g. landscribe; received {name!r}"
+            )
+        return name
 
 
 class PromoteConfig(Section):

@@ -14,6 +14,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
+from landscribe.core.errors import SearchError
 from landscribe.search.config import Pruning, SearchConfig
 from landscribe.search.space import Space, Values
 from landscribe.search.storage import find_url, open_locks, open_storage
@@ -185,9 +186,21 @@ class Study:
         return trials[: max(self.config.trials, first + 1)]
 
     def find_best(self) -> FrozenTrial:
-        """Return the best complete trial of those answered; the first among equals."""
-        complete = [trial for trial in self.list_answered() if trial.state == TrialState.COMPLETE]
-        return max(complete, key=lambda trial: (trial.value or 0.0, -trial.number))
+        """Return the best complete trial of those answered; the first among equals.
+
+        Raises:
+            SearchError: none ended with a value above 0, which a trial that diverged has.
+        """
+        answered = self.list_answered()
+        scored = [trial for trial in answered if trial.state == TrialState.COMPLETE and trial.value]
+        if not scored:
+            rates = self.config.learning_rate
+            raise SearchError(
+                f"no trial is the best: all {len(answered)} diverged (their scores are no numbers) or were pruned."
+                f" Lower search.learning_rate in params.yaml, now {{low: {rates.low:g}, high: {rates.high:g}}}, and run"
+                " the same command again."
+            )
+        return max(scored, key=lambda trial: (trial.value or 0.0, -trial.number))
 
     def compute_importances(self) -> dict[str, float]:
         """Return key -> importance, largest first, by PED-ANOVA.

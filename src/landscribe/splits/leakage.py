@@ -194,9 +194,13 @@ def _warn_of_places(
             " too: the same place twice"
             for row in table[table["num_same_place_any_date"] > 0].itertuples()
         ),
-        *([] if beyond_granules else ["places are known within each granule alone: neighbours in others are not seen"]),
         *(
-            [f"{missing:,} patches have no known place{why}: the shares of neighbours leave them out"]
+            []
+            if beyond_granules
+            else ["places are known only within granules: neighbours in other granules are not counted"]
+        ),
+        *(
+            [f"{missing:,} patches have no known place{why}: they are not in the shares of neighbours"]
             if missing
             else []
         ),

@@ -1,14 +1,14 @@
 """Which patches touch: pairs of footprints that overlap, share an edge or a corner, or are a few cells apart.
 
-A footprint is a rectangle. Where its coordinate system and its corner or transform are known, the patches of one
-coordinate system are compared on its plane, whatever its units, across granules, tiles and dates. Otherwise granule,
-column and row place it: each granule is a plane of its own, so that neighbours across granules stay unknown. A granule
-some of whose patches lack coordinates is compared on its grid of cells as well.
+A footprint is a rectangle. If its coordinate system and its corner or transform are known, the patches of one
+coordinate system are compared on its plane, in its own units, across granules, tiles and dates. Otherwise it is located
+by granule, column and row: each granule is a separate plane, so that neighbours across granules stay unknown. A granule
+in which only some patches have coordinates is compared on its grid of cells as well.
 
-Two coordinate systems have no plane in common, and their rectangles are turned against each other. Their patches are
-compared by the distance of the centres (WGS 84): `near` as far as the circles around them touch, beyond which
-rectangles cannot touch however they are turned; `edge` and `overlap` where the circles inside them already touch or
-overlap. So `near` misses no pair, and `edge` and `overlap` claim none wrongly.
+Two coordinate systems have no common plane, and their rectangles are rotated against each other. Their patches are
+compared by the distance of the centres (WGS 84): `near` as long as the circles around the footprints touch, beyond
+which rectangles cannot touch in any rotation; `edge` and `overlap` if the circles inside them touch or overlap. So
+`near` misses no pair, and `edge` and `overlap` have no false pair.
 """
 
 from collections.abc import Iterator
@@ -77,8 +77,8 @@ def _find_on_planes(rectangles: Rectangles, reach_cells: int) -> Iterator[np.nda
         return
     largest = np.zeros((rectangles.plane.max() + 1, 2))
     np.maximum.at(largest, rectangles.plane, rectangles.size)
-    rows, plane, centre, size = _repeat_at_the_turn(rectangles, (reach_cells + 1) * largest[:, 0])
-    # A third axis keeps the planes out of each other's reach, so that one tree holds them all.
+    rows, plane, centre, size = _repeat_at_the_antimeridian(rectangles, (reach_cells + 1) * largest[:, 0])
+    # A third axis separates the planes, so that one tree can contain them all.
     points = np.column_stack([centre / largest[plane], plane * 3.0 * reach_cells])
     for one, other in _iter_candidates(points, reach_cells + 2 * TOLERANCE, np.inf):
         sizes = size[one], size[other]
@@ -90,7 +90,7 @@ def _find_on_planes(rectangles: Rectangles, reach_cells: int) -> Iterator[np.nda
         yield _encode(rows[one], rows[other], np.select([overlap, edge, near], [2, 1, 0], -1))
 
 
-def _repeat_at_the_turn(
+def _repeat_at_the_antimeridian(
     rectangles: Rectangles, margin: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return rows, planes, centres and sizes; rectangles within `margin` of the antimeridian once more, west of it.
@@ -100,9 +100,9 @@ def _repeat_at_the_turn(
         margin: float64 [plane].
     """
     rows, plane, centre, size = rectangles.rows, rectangles.plane, rectangles.centre, rectangles.size
-    turn = rectangles.turn[plane]
-    beside = np.flatnonzero((turn > 0) & (centre[:, 0] > turn / 2 - margin[plane]))
-    repeated = centre[beside] - np.column_stack([turn[beside], np.zeros(len(beside))])
+    period = rectangles.period[plane]
+    beside = np.flatnonzero((period > 0) & (centre[:, 0] > period / 2 - margin[plane]))
+    repeated = centre[beside] - np.column_stack([period[beside], np.zeros(len(beside))])
     every = np.append(np.arange(len(rows)), beside)
     return rows[every], plane[every], np.concatenate([centre, repeated]), size[every]
 

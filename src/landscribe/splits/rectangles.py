@@ -1,11 +1,11 @@
-"""Where the patches of an index lie: rectangles on planes, and discs on Earth that hold them or fit into them."""
+"""Places of the patches of an index: rectangles on planes, and circles around and inside them on Earth."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from landscribe.archive.footprints import apply_transforms, find_turn, read_transforms
+from landscribe.archive.footprints import apply_transforms, find_period, read_transforms
 from landscribe.core.earth import to_geocentric
 from landscribe.core.tiles import PATCH_SIZE_M
 
@@ -20,8 +20,8 @@ class Rectangles:
     plane: np.ndarray  # int64 [rectangle], from 0
     corner: np.ndarray  # float64 [rectangle, 2], eastwards and northwards, of the upper left corner
     size: np.ndarray  # float64 [rectangle, 2], width and height
-    names: list[str]  # of the planes: "EPSG:" and code or WKT, and the angle if turned; of granules
-    turn: np.ndarray  # float64 [plane], after which the eastward coordinate begins again, as at 360 degrees; 0: never
+    names: list[str]  # of the planes: "EPSG:" and code or WKT, and the angle of a rotated plane; of granules
+    period: np.ndarray  # float64 [plane], the period of the eastward coordinate, 360 in degrees; 0: none
 
     @property
     def centre(self) -> np.ndarray:
@@ -42,7 +42,7 @@ class Discs:
 
 
 def has_place(index: pd.DataFrame) -> np.ndarray:
-    """Return bool [patch]: whether the index says where the patch lies, by coordinates or by a cell of its granule."""
+    """Return bool [patch]: whether the place of the patch is known, by coordinates or by a cell of its granule."""
     known: np.ndarray = has_coordinates(index) | _has_cell(index)
     return known
 
@@ -63,7 +63,7 @@ def explain_unlocated(index: pd.DataFrame) -> str:
 def read_rectangles(index: pd.DataFrame) -> Rectangles:
     """Return the patches of known coordinates: squares as they are, images by their transform.
 
-    An image that is turned, by anything but quarters, lies on a plane that is turned as much.
+    A rotated image is on a plane that is rotated by the same angle; quarter turns do not count.
     """
     known, square = has_coordinates(index), _has_square(index)
     rows = np.concatenate([np.flatnonzero(known & square), np.flatnonzero(known & ~square)])
@@ -72,19 +72,19 @@ def read_rectangles(index: pd.DataFrame) -> Rectangles:
     codes, plane = np.unique(epsg, return_inverse=True)
     names = [f"EPSG:{code:.0f}" for code in codes]
     corner, size = np.column_stack([left_m, top_m]), np.column_stack([size_m, size_m])
-    turn = np.zeros(len(names))
+    period = np.zeros(len(names))
     if len(rows) > num_squares:
-        others, corners, sizes, turns = _place_images(index.iloc[rows[num_squares:]])
+        others, corners, sizes, periods = _place_images(index.iloc[rows[num_squares:]])
         number, unique = pd.factorize(np.concatenate([names, others]).astype(object))
         plane = np.concatenate([number[: len(names)][plane], number[len(names) :]])
-        turn = np.zeros(len(unique))
-        turn[number[len(names) :]] = turns
+        period = np.zeros(len(unique))
+        period[number[len(names) :]] = periods
         names, corner, size = list(unique), np.concatenate([corner, corners]), np.concatenate([size, sizes])
-    return Rectangles(rows, plane, corner, size, names, turn)
+    return Rectangles(rows, plane, corner, size, names, period)
 
 
 def _place_images(images: pd.DataFrame) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-    """Return of each image the name of its plane, its upper left corner, width and height there, and the full turn."""
+    """Return of each image the name of its plane, its upper left corner, width and height there, and the period."""
     crs = images["crs"].tolist()
     matrix = read_transforms(images["transform"].tolist())
     sizes_px = np.column_stack([_read_numbers(images, name) for name in ("columns_px", "rows_px")])
@@ -95,12 +95,14 @@ def _place_images(images: pd.DataFrame) -> tuple[list[str], np.ndarray, np.ndarr
     size = np.where((quarters % 2 == 1)[:, None], size[:, ::-1], size)
     x, y = apply_transforms(matrix, sizes_px[:, None] / 2)[:, 0].T
     centre = np.column_stack([np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x])
-    full = {name: find_turn(name) for name in dict.fromkeys(crs)}
-    turn = np.where(angle == 0, [full[name] for name in crs], 0.0)
+    full = {name: find_period(name) for name in dict.fromkeys(crs)}
+    period = np.where(angle == 0, [full[name] for name in crs], 0.0)
     # 190 degrees east are 170 west.
-    centre[:, 0] -= turn * np.floor(np.divide(centre[:, 0], turn, out=np.zeros(len(turn)), where=turn > 0) + 0.5)
-    names = [name if not by else f"{name} turned by {by} rad" for name, by in zip(crs, angle.tolist(), strict=True)]
-    return names, centre - size * [0.5, -0.5], size, turn
+    centre[:, 0] -= period * np.floor(
+        np.divide(centre[:, 0], period, out=np.zeros(len(period)), where=period > 0) + 0.5
+    )
+    names = [name if not by else f"{name} rotated by {by} rad" for name, by in zip(crs, angle.tolist(), strict=True)]
+    return names, centre - size * [0.5, -0.5], size, period
 
 
 def read_cells(index: pd.DataFrame) -> Rectangles:

@@ -20,10 +20,10 @@ from landscribe.splits.places import find_near
 from landscribe.splits.rectangles import Rectangles, explain_unlocated, has_place, read_rectangles
 
 _TRAIN, _VAL, _TEST = range(len(SPLITS))
-_ROUNDS = 8  # of drawing, counting what the buffer takes, and drawing a little more or less
+_ROUNDS = 8  # of drawing, counting the patches in the buffer, and drawing a little more or less
 _NAMES = ["granule", "column", "row", "tile", "country"]
-_MAX_CHOICE = 200  # groups looked at to exchange
-_COARSE = 0.02  # a share farther than this from what was asked for deserves a warning
+_MAX_CHOICE = 200  # groups considered for an exchange
+_COARSE = 0.02  # a larger deviation from the requested share gives a warning
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _check_places(names: pd.Series, placed: np.ndarray, unit: str, why: str) -> 
     if not placed.any():
         raise ArchiveError(
             "split.strategy: spatial needs the places of the patches, coordinates or cells of granules; this archive"
-            f" gives none{why}. Choose random, stratified or official."
+            f" has none{why}. Choose random, stratified or official."
         )
     if names[placed].isna().all():
         raise ArchiveError(

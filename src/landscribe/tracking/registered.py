@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from landscribe.core.errors import RegistryError
 from landscribe.core.files import replacing
 from landscribe.tracking.answering import expect_answer
-from landscribe.tracking.store import open_store
+from landscribe.tracking.store import open_store_to_read
 
 CHALLENGER, CHAMPION = "challenger", "champion"  # aliases
 DIGEST_TAG = "digest"  # of a version: what makes two versions the same model
@@ -40,7 +40,7 @@ def find_registered(uri: str) -> ModelVersion:
     Raises:
         RegistryError: there is none, or it was not registered by this project.
     """
-    open_store()
+    open_store_to_read()
     name, _, alias = uri.removeprefix("models:/").partition("@")
     if alias:
         version = read_alias(name, alias)
