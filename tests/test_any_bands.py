@@ -16,6 +16,7 @@ from tests.support.paths import ROOT
 
 pytest_plugins = ["tests.support.model_fixtures"]
 pytestmark = [
+    pytest.mark.slow(150),
     pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]

@@ -468,7 +468,7 @@ class ImageServed(FakeServed):
 
     def __init__(self, kind: Kind, max_nodata_fraction: float = 0.5) -> None:
         self._card = make_image_card(kind, max_nodata_fraction)
-        self.num_patches = []
+        self.num_patches, self.warns = [], False
 
     @property
     def metadata(self) -> SimpleNamespace:

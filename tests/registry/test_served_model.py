@@ -112,7 +112,7 @@ def build_float_model(folder: Path) -> tuple[Any, ModelCard, Path]:
         "height": {"size_px": IMAGE_PX, "dtype": "int16", "fill": -40.0},
     }
     words = {"nomenclature": "discovered", "backbone": "SmallResNet"}
-    card = ModelCard(bands=facts, classes=("a", "b"), resamples=True, max_nodata_fraction=0.5, **words)  # type: ignore[arg-type]
+    card = ModelCard(bands=facts, classes=("a", "b"), resamples=True, max_nodata_fraction=0.3, **words)  # type: ignore[arg-type]
     write_model(model, card, folder / "floats.keras")
     return model, card, folder / "floats.keras"
 
@@ -137,6 +137,8 @@ def draw_floats() -> dict[str, dict[str, np.ndarray]]:
             "RE": by_archive,
             "height": np.stack([resample(patch, IMAGE_PX) for patch in heights]),
         }
+    gone = found["native"]["RE"] * np.array([1, np.nan], np.float32)[:, None, None]
+    found["gone"] = {"RE": gone, "height": found["native"]["height"]}
     return found
 
 
@@ -347,3 +349,10 @@ def test_gaps_in_floats_are_what_the_archive_makes_of_them(served: Served, case:
     np.testing.assert_allclose(table[["a", "b"]], as_read[["a", "b"]], atol=1e-6)
     assert np.isfinite(table[["a", "b"]].to_numpy()).all()
     assert np.abs(table[["a", "b"]] - served.tables[f"floats.{case}"][["a", "b"]]).to_numpy().max() > 1e-6
+
+
+def test_a_patch_with_too_many_gaps_is_not_scored_and_says_so(served: Served) -> None:
+    table = served.tables["floats.gone"]
+    assert np.isfinite(table[["a", "b"]].to_numpy()).all(axis=1).tolist() == [True, False]
+    assert [list(labels) for labels in table["labels"]][1] == []
+    assert table["warning"][1] == "50% of the pixels are nodata; at most 30% are tolerated"

@@ -33,7 +33,7 @@ class Kind:
 
 
 KINDS = {
-    "EuroSAT-MS": Kind(EUROSAT, "uint16", 1500, 300),
+    "EuroSAT-MS": Kind(EUROSAT, "uint16", 3000, 300),
     "UAV": Kind(("B", "G", "R", "RE", "NIR"), "float32", 0.2, 0.05, (("RE", 717),)),
     "radar": Kind(("VV", "VH"), "float32", -14, 3),
     "16 bit": Kind(("B", "G", "R", "NIR"), "uint16", 20_000, 4_000),
