@@ -70,7 +70,7 @@ def collect_garbage(checkout: Checkout) -> None:
     store = f"sqlite:///{checkout.folder / 'mlflow.db'}"
     checkout.env["MLFLOW_TRACKING_URI"] = store
     listed = checkout.run("mlflow", "runs", "list", "--experiment-id", "1").stdout
-    runs = [line.split()[-1] for line in listed.splitlines() if len(line.split()[-1]) == 32]
+    runs = re.findall("[0-9a-f]{32}", listed)
     assert runs
     for run in runs:
         checkout.run("mlflow", "runs", "delete", "--run-id", run)
