@@ -6,9 +6,12 @@ Every argument may be empty, which means unset.
 """
 
 import argparse
-import shlex
+import atexit
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -63,24 +66,35 @@ def main() -> int:
 
 
 def _prepare_checkout(root: Path) -> None:
-    """Configure DVC for a checkout without git, where it would not start; refuse a read-only one.
+    """Let DVC work where git cannot be used; refuse a checkout that is read-only.
+
+    DVC does not start outside a git repository, and ends with an error, when all stages are done, in one that git does
+    not read. The setting is for the DVC that this process starts, in the place of the configuration of the host:
+    nothing is left to undo.
 
     Raises:
-        LandscribeError: it is read-only.
+        LandscribeError: it cannot be written to.
     """
     if not can_write(root):
         raise LandscribeError(explain_read_only(root))
-    settings = root / ".dvc/config.local"
-    is_set = settings.is_file() and "no_scm" in settings.read_text(encoding="utf-8")
-    if is_set or any((folder / ".git").exists() for folder in (root, *root.parents)):
-        return
-    _dvc("config", "--local", "core.no_scm", "true")
-    undo = shlex.join([str(_DVC), "config", "--local", "--unset", "core.no_scm"])
-    make_logger("repro").warning(
-        "%s is no git repository: DVC works without one from now on (core.no_scm); after git init, undo it: %s",
-        root,
-        undo,
-    )
+    if reason := _find_git_fault(root):
+        folder = tempfile.mkdtemp(prefix="landscribe-dvc-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        (Path(folder) / "config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+        os.environ["DVC_SYSTEM_CONFIG_DIR"] = folder
+        make_logger("repro").warning("%s %s: DVC runs without git", root, reason)
+
+
+def _find_git_fault(root: Path) -> str:
+    """Return why git cannot be used in a folder, in words that follow its name; empty where it can."""
+    if not any((folder / ".git").exists() for folder in (root, *root.parents)):
+        return "is not a git repository"
+    try:
+        words, environment = ["git", "rev-parse", "--git-dir"], os.environ | {"LC_ALL": "C"}
+        asked = subprocess.run(words, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    except OSError:  # DVC brings its own git
+        return ""
+    return "is owned by another user, so git does not read it" if "dubious ownership" in asked.stderr else ""
 
 
 def _dvc(*words: str) -> int:
