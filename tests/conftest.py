@@ -14,8 +14,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # A worker has a core. TensorFlow would take a thread per core of the machine, which then wait for each other.
     for _name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(_name, "1")
-    # The worker itself is measured by now. To measure the programs that tests start as well costs a third of their time,
-    # most of it spent on importing TensorFlow, and adds few lines.
+    # The worker itself is measured by now. To measure the programs that tests start as well takes a third of the time,
+    # most of it for the import of TensorFlow, and adds few lines.
     for _name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
         os.environ.pop(_name, None)
 

@@ -31,7 +31,13 @@ def make_config(**values: Any) -> ArchiveConfig:
     """Return a section `archive` with some values."""
     keys = ("root", "s1_root", "maps_root", "labels_file", "tag_separator", "image_column", "tags_column")
     paths = dict.fromkeys(keys)
-    base = {**paths, "nomenclature": "BEN-19", "exclude": [], "band_order": BAND_ORDER}
+    base: dict[str, Any] = {
+        **paths,
+        "nomenclature": "BEN-19",
+        "exclude": [],
+        "band_order": BAND_ORDER,
+        "wavelengths_nm": {},
+    }
     return ArchiveConfig.model_validate(base | values)
 
 

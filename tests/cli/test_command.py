@@ -235,7 +235,7 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("absent", "--out", "labels.csv"), "absent does not exist"),
     (("folder.csv", "--out", "labels.csv"), "expected images, <patch>/<patch>_<band>.tif"),
     (("PATH", "--out", "labels.csv", "--s1-root", "~/absent"), "--s1-root HOME/absent: expected a folder"),
-    (("PATH", "--out", "labels.csv", "--band-order", "B,G,red"), "expected bands out of R, G, B, NIR; received 'red'"),
+    (("PATH", "--out", "labels.csv", "--band-order", "B,G,b"), "expected B in this spelling; received 'b'"),
 ]
 
 
@@ -300,7 +300,7 @@ def test_promote_rollback_and_history_are_of_the_model_of_params_yaml(
 def test_readers_leave_the_store_and_its_repository_as_they_were(
     run: Run, store: Path, image_model: str, tmp_path: Path
 ) -> None:
-    Image.new("RGB", (32, 32)).save(tmp_path / "image.png")
+    Image.new("RGB", (32, 32), "grey").save(tmp_path / "image.png")
     shutil.copy(ROOT / PARAMS_FILE, store)
 
     def look() -> dict[Path, tuple[int, int, int]]:

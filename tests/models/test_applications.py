@@ -107,7 +107,7 @@ def test_weights_of_another_network_are_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "network.weights.h5"
     write_weights("MobileNetV3Small", path)
     with pytest.raises(
-        TrainingError, match=r"expected .*network\.weights\.h5 to hold the weights of MobileNet"
+        TrainingError, match=r"expected .*network\.weights\.h5 to contain the weights of MobileNet"
     ) as caught:
         read_imagenet("MobileNet", ["R", "G", "B"], 32, path)
     assert "\n" not in str(caught.value)

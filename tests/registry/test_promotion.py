@@ -223,7 +223,7 @@ def test_a_challenger_without_scores_is_refused(challenge: Challenge) -> None:
 
 def test_a_model_that_is_too_large_is_refused_also_as_the_first(challenge: Challenge) -> None:
     challenge.register(0.3)
-    assert "its size is 0.01 MB; expected at most 0.001 MB (promote.max_size_mb)." in refuse(
+    assert "its size is 0.02 MB; expected at most 0.001 MB (promote.max_size_mb)." in refuse(
         challenge, max_size_mb=0.001
     )
     assert challenge.promote(max_size_mb=1.0).verdict == "promoted"

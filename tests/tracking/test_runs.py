@@ -58,9 +58,18 @@ def test_a_run_whose_stage_fails_is_marked(store: Path) -> None:
     assert mlflow.get_run(run_id).info.status == "FAILED"
 
 
+def set_handler(request: pytest.FixtureRequest, number: signal.Signals, handler: Any) -> None:
+    """Let a signal do what it does in a terminal, for this test: a shell starts background jobs with SIGINT ignored."""
+    before = signal.signal(number, handler)
+    request.addfinalizer(lambda: signal.signal(number, before))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_interrupted_is_killed_and_goes_on_later(store: Path, number: signal.Signals) -> None:
-    before = signal.getsignal(number)
+def test_a_run_that_is_interrupted_is_killed_and_goes_on_later(
+    store: Path, request: pytest.FixtureRequest, number: signal.Signals
+) -> None:
+    before = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    set_handler(request, number, before)
     with pytest.raises(KeyboardInterrupt), runs.start_training("train", {}, {}, "digest", None) as run_id:
         signal.raise_signal(number)
     assert mlflow.get_run(run_id).info.status == "KILLED"
