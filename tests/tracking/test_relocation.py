@@ -139,8 +139,8 @@ def test_a_store_that_cannot_be_written_to_is_read_from_a_copy(store: Store) -> 
 
 
 def test_the_database_of_a_uri() -> None:
-    assert find_database("sqlite:////work/mlflow.db") == Path("/work/mlflow.db")
-    assert find_database("sqlite:////work/mlflow.db?timeout=5") == Path("/work/mlflow.db")
+    assert find_database("sqlite:////srv/mlflow.db") == Path("/srv/mlflow.db")
+    assert find_database("sqlite:////srv/mlflow.db?timeout=5") == Path("/srv/mlflow.db")
     assert find_database("postgresql://host/mlflow") is None
     assert find_database("http://127.0.0.1:5000") is None
 

@@ -169,7 +169,7 @@ def make_mover(old_roots: Collection[Path], root: Path) -> Callable[[str], str]:
     """Return what replaces the old folders of a checkout in a location, or in a text in which locations stand.
 
     A location is a path or a `file://` URI, and only one below an old folder is replaced: of a checkout in `/work`
-    neither `/work2/mlartifacts` nor `/data/work/mlartifacts`.
+    neither `/srv2/mlartifacts` nor `/data/srv/mlartifacts`.
 
     Args:
         old_roots: the folders in which the checkout lay.
