@@ -168,7 +168,7 @@ def connect(database: Path, timeout_s: float = 5.0) -> sqlite3.Connection:
 def make_mover(old_roots: Collection[Path], root: Path) -> Callable[[str], str]:
     """Return what replaces the old folders of a checkout in a location, or in a text in which locations stand.
 
-    A location is a path or a `file://` URI, and only one below an old folder is replaced: of a checkout in `/work`
+    A location is a path or a `file://` URI, and only one below an old folder is replaced: of a checkout in `/srv`
     neither `/srv2/mlartifacts` nor `/data/srv/mlartifacts`.
 
     Args:
