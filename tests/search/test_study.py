@@ -103,6 +103,13 @@ def test_a_lost_trial_is_tried_again_once_and_its_values_are_known() -> None:
     assert len(asked) == 4
 
 
+def test_a_try_knows_every_lost_one_before_it() -> None:
+    first, second = lose_a_trial(), lose_a_trial()
+    with open_study().claim("third") as trial:
+        assert trial is not None
+        assert trial.retry_of == (second, first)
+
+
 def test_a_kill_between_queueing_and_failing_queues_once(monkeypatch: pytest.MonkeyPatch) -> None:
     lose_a_trial()
     study = open_study()

@@ -56,13 +56,13 @@ def test_the_run_of_a_lost_trial_is_killed_and_goes_on_as_that_of_the_next_try(s
     lost = start_trial(0, parent)
     studies.settle_trials(parent, {0: "FAIL"}, {0})
     assert mlflow.get_run(lost).info.status == "KILLED"
-    with studies.start_trial(3, parent, {"device": "CPU"}, {}, retry_of=0) as run_id:
+    with studies.start_trial(3, parent, {"device": "CPU"}, {}, retry_of=(2, 0)) as run_id:  # 2 had no run yet
         assert mlflow.get_run(run_id).info.status == "RUNNING"
         studies.end_trial("COMPLETE")
     assert run_id == lost
     run = mlflow.get_run(lost)
     assert (run.info.status, run.info.run_name, run.data.tags["optuna.trial"]) == ("FINISHED", "trial-003", "3")
-    with studies.start_trial(4, parent, {}, {}, retry_of=9) as other:  # lost before it had a run
+    with studies.start_trial(4, parent, {}, {}, retry_of=(9,)) as other:  # lost before it had a run
         studies.end_trial("COMPLETE")
     assert len(list_children(parent)) == 2
     assert other != lost

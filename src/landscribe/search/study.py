@@ -38,10 +38,14 @@ class Trial:
     _trial: optuna.Trial
 
     @property
-    def retry_of(self) -> int | None:
-        """The lost trial whose values are tried again; None: these were not tried before."""
-        number: int | None = self._trial.user_attrs.get(_RETRY_OF)
-        return number
+    def retry_of(self) -> tuple[int, ...]:
+        """The lost trials with these values, the latest first; a try may be lost before it has a run."""
+        trials = {trial.number: trial for trial in self._trial.study.get_trials(deepcopy=False)}
+        numbers, attributes = list[int](), self._trial.user_attrs
+        while (number := attributes.get(_RETRY_OF)) is not None:
+            numbers.append(number)
+            attributes = trials[number].user_attrs
+        return tuple(numbers)
 
     def report(self, epoch: int, value: float) -> bool:
         """Store the value of an epoch, from 1; return whether the trial is to be pruned, or not this process's now."""

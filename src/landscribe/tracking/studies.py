@@ -48,7 +48,7 @@ def start_trial(
     parent_run_id: str,
     tags: Mapping[str, str],
     params: Mapping[str, Any],
-    retry_of: int | None = None,
+    retry_of: Sequence[int] = (),
 ) -> Iterator[str]:
     """Open the run of a trial and yield its id; to be ended by `end_trial`, a failure marks it FAILED.
 
@@ -57,10 +57,10 @@ def start_trial(
         parent_run_id: of the study.
         tags: of the run.
         params: by section.
-        retry_of: the lost trial whose values are tried again: its run, if it has one, becomes that of this trial.
+        retry_of: the lost trials with these values, the latest first: the run that one of them has becomes this one's.
     """
     name, tags = f"trial-{number:03d}", {**tags, _TRIAL_TAG: str(number)}
-    lost = None if retry_of is None else _find_trial(parent_run_id, retry_of)
+    lost = _find_trial(parent_run_id, retry_of) if retry_of else None
     if lost is None:
         with runs.start_run(name, tags, params, parent_run_id=parent_run_id) as run_id:
             yield run_id
@@ -179,10 +179,10 @@ def add_pictures(reports: Path) -> None:
         patiently(MlflowClient().log_artifacts, run.info.run_id, str(reports / "draw/search"), "search")
 
 
-def _find_trial(parent_run_id: str, number: int) -> str | None:
-    """Return the id of the run of a trial, or None."""
-    found = _search(MLFLOW_PARENT_RUN_ID, parent_run_id)
-    return next((str(run.info.run_id) for run in found if run.data.tags[_TRIAL_TAG] == str(number)), None)
+def _find_trial(parent_run_id: str, numbers: Sequence[int]) -> str | None:
+    """Return the id of the run of the first of these trials that has one, or None."""
+    by_number = {int(run.data.tags[_TRIAL_TAG]): run for run in _search(MLFLOW_PARENT_RUN_ID, parent_run_id)}
+    return next((str(by_number[number].info.run_id) for number in numbers if number in by_number), None)
 
 
 def _find_lost(parent_run_id: str, trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
