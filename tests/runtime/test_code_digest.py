@@ -69,6 +69,7 @@ OTHER = {
     "another error": ("raise ValueError", "raise TypeError"),
     "a module at the top": ("import VALUE\n", "import VALUE\nfrom small.unrelated import ANY\n"),
     "a module within a function": ("small.late import do_late", "small.unrelated import ANY as do_late"),
+    "an effect in what an observer is told": ('note("begins")', 'note(Path("out").write_text("3"))'),
     "value of an observer": ("LIMIT = 3", 'LIMIT = note("x")'),
 }
 

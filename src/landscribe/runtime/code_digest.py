@@ -190,7 +190,9 @@ def _is_aside(node: ast.AST, watched: set[str]) -> bool:
         case ast.ImportFrom(names=names):
             return all((alias.asname or alias.name) in watched for alias in names)
         case ast.Expr(value=value):
-            return _is_text(value) or _find_root(value) in watched
+            # Whatever else the statement calls, within an argument, may write an output.
+            calls = {_find_root(child) for child in ast.walk(value) if isinstance(child, ast.Call)}
+            return _is_text(value) or bool(calls and calls <= watched)
     return False
 
 
