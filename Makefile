@@ -11,7 +11,7 @@ READY := .venv/$(LOCK).ready
 MOVED := $(shell test -z "$$(ls .venv/*.ready .venv/made_in 2>/dev/null)" || \
 	{ test "$$(cat .venv/made_in 2>/dev/null)" = "$$(pwd -P)" && test -x .venv/bin/python; } || echo moved)
 # One worker per core, at most four, as each may need 1.5 GB for TensorFlow. tests/conftest.py orders the test files.
-SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RECIPE SET STAGE
 # If it is set, byte-code is not stored, and TensorFlow takes 10 s to import instead of 3.

@@ -20,23 +20,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.pop(_name, None)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file on one worker, which makes its fixtures once; begin with the files that take longest."""
-    seconds = defaultdict[str, float](float)
+    """Begin with the files that take longest; a file is the unit that a worker takes, so its fixtures are made once."""
+    seconds = defaultdict[Path, float](float)
     for item in items:
-        if not find_group(item):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
         slow = item.get_closest_marker("slow")
-        seconds[find_group(item)] = max(seconds[find_group(item)], slow.args[0] if slow else 0.0)
+        seconds[item.path] = max(seconds[item.path], slow.args[0] if slow else 0.0)
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: -seconds[find_group(item)])
-
-
-def find_group(item: pytest.Item) -> str:
-    """Return the name of the tests that one worker runs; empty where none is given."""
-    group = item.get_closest_marker("xdist_group")
-    return str(group.args[0]) if group else ""
+        items.sort(key=lambda item: -seconds[item.path])
 
 
 @pytest.fixture(scope="session")

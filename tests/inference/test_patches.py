@@ -179,7 +179,8 @@ def test_an_offset_ends_at_the_limits_of_the_dtype(few: Path, offset: int, mean:
 def test_a_patch_that_an_offset_takes_to_0_is_left_out(few: Path, said: list[str]) -> None:
     with pytest.raises(ArchiveError, match="none of the 3 patches"):
         predict_path(few, FakeServed("B02"), None, offset=-65535)
-    assert [line.split(": ")[-2:] for line in said[1:]] == [["every pixel is 0", "nodata"]] * 3
+    reasons = [line.split(": ")[-2:] for line in said if "is left out" in line]  # other words are said once per process
+    assert reasons == [["every pixel is 0", "nodata"]] * 3
 
 
 @pytest.mark.parametrize(
