@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +74,17 @@ def compute_digest(*parts: bytes | str) -> str:
     return digest.hexdigest()[:_NUM_DIGITS]
 
 
-def compute_file_digest(path: Path) -> str:
-    """Return the first 32 hexadecimal digits of the SHA-256 of a file's bytes; the file is read as a stream."""
+def compute_file_digest(path: Path, on_read: Callable[[int], object] = lambda num_bytes: None) -> str:
+    """Return the first 32 hexadecimal digits of the SHA-256 of a file's bytes; the file is read as a stream.
+
+    Args:
+        path: of the file.
+        on_read: called with the number of bytes of each piece.
+    """
     digest = hashlib.sha256()
     # Not hashlib.file_digest: allocating its buffers takes longer than digesting most GeoTIFFs (17 us per file, not 9).
     with path.open("rb", buffering=0) as stream:
         while data := stream.read(_READ_BYTES):
             digest.update(data)
+            on_read(len(data))
     return digest.hexdigest()[:_NUM_DIGITS]
