@@ -6,7 +6,7 @@ Params: archive, convert. Cost: one read of the archive, all cores; no TensorFlo
 """
 
 from landscribe.archive.config import ArchiveConfig
-from landscribe.archive.layouts import open_archive
+from landscribe.archive.layouts import open_archive, remove_unpacked, unpack_downloads
 from landscribe.conversion.config import ConvertConfig
 from landscribe.conversion.converter import ConversionSource, convert
 from landscribe.conversion.report import write_convert_report, write_patch_statistics
@@ -25,13 +25,15 @@ from stages import paths
 def main() -> None:
     params = read_params()
     archive = open_archive(parse_section(params, "archive", ArchiveConfig))
-    index, splits, classes = read_index(paths.INDEX), read_splits(paths.SPLITS), read_classes(paths.NOMENCLATURE)
-    source = ConversionSource(archive, read_json(paths.ARCHIVE)["digest"], index, splits, classes)
+    digest, classes = read_json(paths.ARCHIVE)["digest"], read_classes(paths.NOMENCLATURE)
+    inputs = archive, digest, read_index(paths.INDEX), read_splits(paths.SPLITS), classes
+    source = ConversionSource(*inputs, prepare=lambda: unpack_downloads(archive))
     done = convert(source, parse_section(params, "convert", ConvertConfig), paths.RECORDS, find_scratch() / "convert")
     write_statistics(done.statistics, paths.BAND_STATISTICS)
     write_patch_statistics(done, paths.PATCH_STATISTICS)
     write_manifest(done.manifest, paths.MANIFEST)
     log_summary("convert", write_convert_report(paths.REPORTS / "convert", done))
+    remove_unpacked(archive)
 
 
 if __name__ == "__main__":

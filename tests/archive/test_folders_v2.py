@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from landscribe.archive.folders_v2 import MAPS_TREE, S1_TREE, S2_TREE, Tree, list_folders
+from landscribe.archive.patch_files import FolderFiles
 from landscribe.core.errors import ArchiveError
 
 
@@ -28,7 +29,7 @@ def test_every_patch_folder_is_listed_once_and_all_else_is_counted(archive: Path
     (root / tree.example / "note.txt").touch()
     (root / tree.example / "nowhere").symlink_to(archive / "absent")
     (root / tree.example / "naïve").mkdir()
-    folders, num_others = list_folders(root, tree)
+    folders, num_others = list_folders(FolderFiles(str(root)), root, tree)
     assert set(folders) == expected
     assert (len(folders), num_others) == (2, 5)
 
@@ -38,26 +39,26 @@ def test_a_folder_too_high_or_too_low_is_answered_with_the_right_one(archive: Pa
     root = archive / tree.published
     for wrong in (archive, root / tree.example, next((root / tree.example).iterdir())):
         with pytest.raises(ArchiveError) as caught:
-            list_folders(wrong, tree)
+            list_folders(FolderFiles(str(wrong)), wrong, tree)
         assert str(caught.value).endswith(f"found none. Set archive.{tree.key} to {root}.")
 
 
 def test_the_folder_of_another_sensor_or_layout_is_told(archive: Path) -> None:
     with pytest.raises(ArchiveError, match=r"BigEarthNet-S1: name it as archive\.s1_root"):
-        list_folders(archive / "BigEarthNet-S1", S2_TREE)
+        list_folders(FolderFiles(str(archive / "BigEarthNet-S1")), archive / "BigEarthNet-S1", S2_TREE)
     with pytest.raises(ArchiveError, match=r"BigEarthNet-S2: name it as archive\.root"):
-        list_folders(archive / "BigEarthNet-S2", S1_TREE)
+        list_folders(FolderFiles(str(archive / "BigEarthNet-S2")), archive / "BigEarthNet-S2", S1_TREE)
     (archive / "v1" / "S2A_MSIL2A_20170613T101031_87_48").mkdir(parents=True)
     with pytest.raises(ArchiveError, match=r"set archive\.layout to bigearthnet-v1"):
-        list_folders(archive / "v1", S2_TREE)
+        list_folders(FolderFiles(str(archive / "v1")), archive / "v1", S2_TREE)
 
 
 def test_a_folder_that_cannot_be_listed_is_one_sentence(archive: Path) -> None:
     with pytest.raises(ArchiveError, match=r"does not exist; set archive\.s1_root to it"):
-        list_folders(archive / "absent", S1_TREE)
+        list_folders(FolderFiles(str(archive / "absent")), archive / "absent", S1_TREE)
     (archive / "file").touch()
     with pytest.raises(ArchiveError, match=r"cannot be listed: .*; set archive\.root"):
-        list_folders(archive / "file", S2_TREE)
+        list_folders(FolderFiles(str(archive / "file")), archive / "file", S2_TREE)
     (archive / "empty").mkdir()
     with pytest.raises(ArchiveError, match=r"found none\.$"):
-        list_folders(archive / "empty", S2_TREE)
+        list_folders(FolderFiles(str(archive / "empty")), archive / "empty", S2_TREE)

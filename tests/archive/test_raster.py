@@ -112,7 +112,7 @@ def test_what_the_system_refuses_is_told(function: str, tmp_path: Path, monkeypa
     def refuse(*_: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(f"landscribe.archive.raster.os.{function}", refuse)
+    monkeypatch.setattr(f"landscribe.archive.patch_files.os.{function}", refuse)
     with pytest.raises(PatchError, match=r"^B05\.tif is unreadable: Input/output error$"):
         read_band(tmp_path / "B05.tif", B05)
 

@@ -10,6 +10,7 @@ import rasterio
 
 from landscribe.archive import reference_map
 from landscribe.archive.metadata_v2 import read_metadata
+from landscribe.archive.patch_files import FolderFiles
 from landscribe.archive.reference_map import name_ben_19_classes, name_clc_classes, read_maps
 from landscribe.core.nomenclature import BEN_19_CODES, CLC_CODES
 from tests.support.fake_v2 import ArchiveParts, write_v2_archive
@@ -28,22 +29,22 @@ def list_maps(maps_root: Path) -> list[str]:
 
 def test_the_codes_are_rasterios_own_without_nodata(parts: ArchiveParts) -> None:
     paths = list_maps(parts.maps_root)
-    for path, codes in zip(paths, read_maps(parts.maps_root, paths), strict=True):
+    for path, codes in zip(paths, read_maps(FolderFiles(str(parts.maps_root)), paths), strict=True):
         with rasterio.open(next((parts.maps_root / path).iterdir())) as dataset:
             assert codes == tuple(code for code in np.unique(dataset.read(1)).tolist() if code != dataset.nodata)
 
 
 def test_the_number_of_processes_changes_nothing(parts: ArchiveParts, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [*list_maps(parts.maps_root), "absent/absent"]
-    alone = read_maps(parts.maps_root, paths)
+    alone = read_maps(FolderFiles(str(parts.maps_root)), paths)
     monkeypatch.setattr(reference_map, "_CHUNK_PATCHES", 35)
-    assert read_maps(parts.maps_root, paths) == alone
+    assert read_maps(FolderFiles(str(parts.maps_root)), paths) == alone
 
 
 def test_the_real_map_holds_the_classes_of_its_metadata(samples: Path) -> None:
     root = samples / "bigearthnet-v2"
     (path,) = list_maps(root / "Reference_Maps")
-    (codes,) = read_maps(root / "Reference_Maps", [path])
+    (codes,) = read_maps(FolderFiles(str(root / "Reference_Maps")), [path])
     assert codes == (211, 231, 311, 313)
     rows = {row["patch_id"]: row for row in read_metadata([root / "metadata.parquet"]).to_pylist()}
     assert name_ben_19_classes((211, 231, 311, 313)) == set(rows[path.rpartition("/")[2]]["labels"])
@@ -79,6 +80,6 @@ def test_a_map_without_codes_of_clc_says_why(
         profile |= {"dtype": values.dtype, "height": values.shape[0], "width": values.shape[1]}
         with rasterio.open(file, "w", **profile) as dataset:
             dataset.write(values, 1)
-    (found,) = read_maps(tmp_path, [path])
+    (found,) = read_maps(FolderFiles(str(tmp_path)), [path])
     assert isinstance(found, str)
     assert re.search(reason, found)

@@ -3,6 +3,7 @@
 Layout and defects: https://bigearth.net and docs/archive_quirks.md.
 """
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +13,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from landscribe.archive.folders import scan_folder
 from landscribe.archive.label_table import read_label_table
 from landscribe.archive.metadata_v1 import FIELDS, MetadataTask, read_metadata
+from landscribe.archive.patch_files import FolderFiles, PatchFiles
 from landscribe.archive.protocol import PATCH_SCHEMA, Listing, make_patches
 from landscribe.archive.raster import read_band
-from landscribe.archive.wrong_folder import check_unpacked, suggest_folder
+from landscribe.archive.tar_files import Root, iter_parts, open_roots
+from landscribe.archive.wrong_folder import Kind, suggest_folder
 from landscribe.core.bands import S1_BANDS, S2_BANDS, Band
 from landscribe.core.errors import ArchiveError, PatchError
 from landscribe.core.patch import S1_SCENE, V2_GRANULE, is_s1_name, is_s2_name
 from landscribe.core.quarantine import LeftOut
 from landscribe.core.tiles import PATCH_SIZE_M
+from landscribe.downloads.parts import Download
 from landscribe.runtime.pool import map_in_workers
 from landscribe.runtime.progress import track
 
@@ -35,28 +38,31 @@ _METADATA_SCHEMA = pa.schema({name: _KINDS.get(name, pa.bool_()) for name in FIE
 
 @dataclass(frozen=True)
 class _Sensor:
-    """A sensor: its name, the key of section `archive` that names its folder, its patch names."""
+    """A sensor: its name, the key of section `archive` that names its folder, its kind and its patch names."""
 
     name: str
     key: str
+    kind: Kind
     is_name: Callable[[str], bool]
     example: str
 
 
-_S2 = _Sensor("Sentinel-2", "root", is_s2_name, "S2A_MSIL2A_20170613T101031_87_48")
-_S1 = _Sensor("Sentinel-1", "s1_root", is_s1_name, "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_87_48")
+_S2 = _Sensor("Sentinel-2", "root", "S2", is_s2_name, "S2A_MSIL2A_20170613T101031_87_48")
+_S1 = _Sensor("Sentinel-1", "s1_root", "S1", is_s1_name, "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_87_48")
 
 
 @dataclass(frozen=True)
 class BigEarthNetV1:
     """Reader of a folder of Sentinel-2 patches, of a folder of Sentinel-1 patches, or of both as pairs.
 
+    In place of a folder a root may be the published tar, as it was downloaded (`landscribe.downloads`).
+
     A Sentinel-1 patch always has the name of its Sentinel-2 twin, also without the twin, so that the lists, the
     exclusions and the scores of one sensor apply to the other.
 
     Attributes:
-        root: folder of the Sentinel-2 patches; None: Sentinel-1 alone.
-        s1_root: folder of the Sentinel-1 patches; None: Sentinel-2 alone.
+        root: folder or download of the Sentinel-2 patches; None: Sentinel-1 alone.
+        s1_root: folder or download of the Sentinel-1 patches; None: Sentinel-2 alone.
         labels_file: table of labels that replace those of the JSON, as `read_label_table` reads it.
         name: of the archive in manifests and shards.
     """
@@ -72,15 +78,26 @@ class BigEarthNetV1:
         return {**(S2_BANDS if self.root else {}), **(S1_BANDS if self.s1_root else {})}
 
     @property
-    def _roots(self) -> dict[_Sensor, Path]:
+    def _roots(self) -> dict[_Sensor, Root]:
         roots = {_S2: self.root, _S1: self.s1_root}
-        return {sensor: root for sensor, root in roots.items() if root is not None}
+        return {sensor: Root(root, sensor.kind, sensor.is_name) for sensor, root in roots.items() if root is not None}
+
+    @functools.cached_property
+    def _files(self) -> dict[str, PatchFiles]:
+        return open_roots({sensor.key: root for sensor, root in self._roots.items()})
+
+    def find_downloads(self) -> list[Download]:
+        """Return the downloads among the roots."""
+        return [download for root in self._roots.values() if (download := root.find_download())]
 
     def iter_units(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield (patch name, [patch folder]), Sentinel-2 first."""
+        """Yield (patch name, [patch folder]), Sentinel-2 first; of a download (name, [file]) of each part."""
         for sensor, root in self._roots.items():
-            for name in _list_patches(root, sensor)[0]:
-                yield name, [f"{root}/{name}"]
+            if download := root.find_download():
+                yield from iter_parts(download)
+                continue
+            for name in _list_patches(FolderFiles(str(root.path)), root.path, sensor)[0]:
+                yield name, [f"{root.path}/{name}"]
 
     def read_listing(self) -> Listing:
         """Read the JSON of every patch, pair the twins, count the quirks.
@@ -93,7 +110,9 @@ class BigEarthNetV1:
         tables = {}
         for sensor, root in self._roots.items():
             needs_labels = labels is None and (sensor is _S2 or self.root is None)
-            tables[sensor] = _read_folder(root, sensor, listing, needs_labels=needs_labels)
+            tables[sensor] = _read_folder(
+                self._files[sensor.key], root.path, sensor, listing, needs_labels=needs_labels
+            )
         if _S1 in tables:
             tables[_S1] = _drop_repeated(tables[_S1], listing)
         patches = next(iter(tables.values()))
@@ -109,31 +128,48 @@ class BigEarthNetV1:
 
     def read_patch(self, path: str, s1_path: str | None, bands: Sequence[Band]) -> dict[str, np.ndarray]:
         """Read each band's file of the patch folder, or of its twin's folder for Sentinel-1."""
-        values = {}
-        for band in bands:
-            is_s1 = band.name in S1_BANDS
-            root, folder = (self.s1_root, s1_path) if is_s1 else (self.root, path)
-            if root is None or folder is None:
-                sensor = _S1 if is_s1 else _S2
-                raise PatchError(f"band {band.name} is missing: the patch has no {sensor.name} twin")
-            patch = folder.rpartition("/")[2]  # v2 uses this too: there a patch folder is in one of its tile or scene
-            # Not Path: joining so many takes as long as reading the files.
-            values[band.name] = read_band(f"{root}/{folder}/{patch}_{band.name}.tif", band)
-        return values
+        return read_bands(self._files, path, s1_path, bands)
+
+
+def read_bands(
+    files: Mapping[str, PatchFiles], path: str, s1_path: str | None, bands: Sequence[Band]
+) -> dict[str, np.ndarray]:
+    """Return the bands of a patch, as `Archive.read_patch`; the folders of patches are the same in v2.
+
+    Args:
+        files: key of section `archive` -> files of its root.
+        path: of the patch folder.
+        s1_path: of its twin's.
+        bands: what to read.
+
+    Raises:
+        PatchError: as `Archive.read_patch`.
+    """
+    values = {}
+    for band in bands:
+        sensor, folder = (_S1, s1_path) if band.name in S1_BANDS else (_S2, path)
+        if sensor.key not in files or folder is None:
+            raise PatchError(f"band {band.name} is missing: the patch has no {sensor.name} twin")
+        patch = folder.rpartition("/")[2]  # in v2 a patch folder is in one of its tile or scene
+        # Not Path: joining so many takes as long as reading the files.
+        values[band.name] = read_band(f"{folder}/{patch}_{band.name}.tif", band, files[sensor.key])
+    return values
 
 
 def read_twin_names(s1_root: Path) -> dict[str, str]:
     """Return Sentinel-2 patch name -> name of its Sentinel-1 twin; twins with unreadable metadata are left out."""
-    twins = _read_folder(s1_root, _S1, Listing(PATCH_SCHEMA.empty_table()), needs_labels=False)
+    twins = _read_folder(
+        FolderFiles(str(s1_root)), s1_root, _S1, Listing(PATCH_SCHEMA.empty_table()), needs_labels=False
+    )
     return dict(zip(twins["patch_id"].to_pylist(), twins["name"].to_pylist(), strict=True))
 
 
-def _read_folder(root: Path, sensor: _Sensor, listing: Listing, *, needs_labels: bool) -> pa.Table:
+def _read_folder(files: PatchFiles, root: Path, sensor: _Sensor, listing: Listing, *, needs_labels: bool) -> pa.Table:
     """Return the JSON of each patch as `_METADATA_SCHEMA`; bad patches are quarantined."""
-    names, strays = _list_patches(root, sensor)
+    names, strays = _list_patches(files, root, sensor)
     listing.quirks["stray-file"] += strays
     tasks = [
-        MetadataTask(str(root), tuple(names[start : start + _CHUNK_PATCHES]), needs_labels)
+        MetadataTask(files, tuple(names[start : start + _CHUNK_PATCHES]), needs_labels)
         for start in range(0, len(names), _CHUNK_PATCHES)
     ]
     chunks = map_in_workers(read_metadata, tasks)
@@ -204,14 +240,13 @@ def _count(flags: pa.ChunkedArray) -> int:
     return int(pc.sum(flags).as_py() or 0)
 
 
-def _list_patches(root: Path, sensor: _Sensor) -> tuple[list[str], int]:
-    """Return the sorted patch names in `root` and the number of other files and folders.
+def _list_patches(files: PatchFiles, root: Path, sensor: _Sensor) -> tuple[list[str], int]:
+    """Return the sorted patch names of an archive and the number of other files and folders.
 
     Raises:
         ArchiveError: the folder is absent or has no patch of this sensor.
     """
-    check_unpacked(root, f"archive.{sensor.key}", sensor.is_name)
-    found = scan_folder(root, sensor.key)
+    found = files.list_folder("", sensor.key)
     names = sorted(name for name, is_folder in found if is_folder and sensor.is_name(name))
     if not names:
         hint = _explain_others(root, sorted(name for name, _ in found), sensor)
@@ -228,4 +263,4 @@ def _explain_others(root: Path, names: Sequence[str], sensor: _Sensor) -> str:
         return f" These are {other.name} patches: name this folder in archive.{other.key}."
     if any(re.fullmatch(f"{V2_GRANULE}|{S1_SCENE}", name) for name in names):
         return " These are folders of BigEarthNet v2: set archive.layout to bigearthnet-v2."
-    return suggest_folder(root, f"archive.{sensor.key}", sensor.is_name, "S1" if sensor is _S1 else "S2")
+    return suggest_folder(root, f"archive.{sensor.key}", sensor.is_name, sensor.kind)

@@ -3,6 +3,7 @@
 Layout: arXiv:2407.03653, https://zenodo.org/records/10891137; defects: docs/archive_quirks.md.
 """
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from landscribe.archive.bigearthnet_v1 import BigEarthNetV1
+from landscribe.archive.bigearthnet_v1 import read_bands
 from landscribe.archive.folders_v2 import MAPS_TREE, S1_TREE, S2_TREE, Tree, list_folders
 from landscribe.archive.metadata_v2 import read_metadata
+from landscribe.archive.patch_files import FolderFiles, PatchFiles
 from landscribe.archive.protocol import PATCH_SCHEMA, Listing, make_patches
 from landscribe.archive.reference_map import name_ben_19_classes, name_clc_classes, read_maps
+from landscribe.archive.tar_files import Root, iter_parts, open_roots
+from landscribe.archive.wrong_folder import tell_kind
 from landscribe.core.bands import S1_BANDS, S2_BANDS, Band
 from landscribe.core.errors import ArchiveError
 from landscribe.core.patch import V1_S2_NAME, V2_S1_NAME, V2_S2_NAME
 from landscribe.core.quarantine import LeftOut
+from landscribe.downloads.parts import Download
 
 _DISTANT = "its Sentinel-1 twin lies elsewhere: tile, column or row of s1_name differ"
 _SPLITS = pa.array(["train", "validation", "test"])
@@ -32,9 +37,9 @@ class BigEarthNetV2:
     """Reader of Sentinel-2 patches, of their Sentinel-1 twins, or of both.
 
     Attributes:
-        root: folder BigEarthNet-S2; None for Sentinel-1 alone.
-        s1_root: folder BigEarthNet-S1; None for Sentinel-2 alone.
-        maps_root: folder Reference_Maps; the labels are then the CLC classes of each map.
+        root: folder BigEarthNet-S2, or its download; None for Sentinel-1 alone.
+        s1_root: folder BigEarthNet-S1, or its download; None for Sentinel-2 alone.
+        maps_root: folder Reference_Maps, or its download; the labels are then the CLC classes of each map.
         label_files: metadata.parquet, and perhaps the one of the patches with snow, cloud or shadow.
         name: of the archive in manifests and shards.
     """
@@ -50,12 +55,35 @@ class BigEarthNetV2:
         """The bands of the sensors whose folders are given."""
         return (S2_BANDS if self.root else {}) | (S1_BANDS if self.s1_root else {})
 
+    @property
+    def _roots(self) -> dict[Tree, Root]:
+        roots = {S2_TREE: self.root, S1_TREE: self.s1_root, MAPS_TREE: self.maps_root}
+        return {
+            tree: Root(root, tell_kind(Path(tree.published)), tree.is_outer)
+            for tree, root in roots.items()
+            if root is not None
+        }
+
+    @functools.cached_property
+    def _files(self) -> dict[str, PatchFiles]:
+        return open_roots({tree.key: root for tree, root in self._roots.items()})
+
+    def find_downloads(self) -> list[Download]:
+        """Return the downloads among the roots."""
+        return [download for root in self._roots.values() if (download := root.find_download())]
+
     def iter_units(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield (patch name, its folders): those of a Sentinel-2 patch and of its map together."""
+        """Yield (patch name, its folders): those of a Sentinel-2 patch and of its map together.
+
+        Of a download (name, [file]) of each part is yielded.
+        """
         found: dict[str, list[str]] = {}
-        for root, tree in ((self.root, S2_TREE), (self.s1_root, S1_TREE), (self.maps_root, MAPS_TREE)):
-            for path in list_folders(root, tree)[0] if root else []:
-                found.setdefault(path.rpartition("/")[2], []).append(f"{root}/{path}")
+        for tree, root in self._roots.items():
+            if download := root.find_download():
+                found |= iter_parts(download)
+                continue
+            for path in list_folders(FolderFiles(str(root.path)), root.path, tree)[0]:
+                found.setdefault(path.rpartition("/")[2], []).append(f"{root.path}/{path}")
         yield from sorted(found.items())
 
     def read_listing(self) -> Listing:
@@ -65,8 +93,8 @@ class BigEarthNetV2:
         """
         listing = Listing(PATCH_SCHEMA.empty_table())
         rows = _parse_names(read_metadata(self.label_files))
-        has_folder = self._find_folders(self.root, S2_TREE, rows["s2_path"], listing)
-        has_twin = self._find_folders(self.s1_root, S1_TREE, rows["s1_path"], listing)
+        has_folder = self._find_folders(S2_TREE, rows["s2_path"], listing)
+        has_twin = self._find_folders(S1_TREE, rows["s1_path"], listing)
         rows = rows.append_column("has_folder", has_folder).append_column("has_twin", has_twin)
         rows = self._check_names(rows, listing)
         rows = _set_apart(rows, pc.invert(rows["has_folder"]), listing.excluded, "no Sentinel-2 folder in the archive")
@@ -77,24 +105,25 @@ class BigEarthNetV2:
         if self.s1_root is not None:
             rows = _set_apart(rows, pc.not_equal(rows["cell"], rows["s1_cell"]), listing.quarantined, _DISTANT)
         if self.maps_root is not None:
-            rows = _read_labels(self.maps_root, rows, listing)
+            rows = _read_labels(self._files[MAPS_TREE.key], self.maps_root, rows, listing)
         _count_name_quirks(rows, listing)
         listing.patches = self._make_patches(rows)
         return listing
 
     def read_patch(self, path: str, s1_path: str | None, bands: Sequence[Band]) -> dict[str, np.ndarray]:
         """Read each band's file; a patch folder is as in v1. The tag nodata = 0 changes nothing: 0 stays 0."""
-        return BigEarthNetV1(self.root, self.s1_root).read_patch(path, s1_path, bands)
+        return read_bands(self._files, path, s1_path, bands)
 
-    def _find_folders(self, root: Path | None, tree: Tree, paths: pa.ChunkedArray, listing: Listing) -> pa.Array:
+    def _find_folders(self, tree: Tree, paths: pa.ChunkedArray, listing: Listing) -> pa.Array:
         """Return which of the paths are folders of a tree; all of them if the tree is not requested.
 
         Raises:
             ArchiveError: none of them is.
         """
-        if root is None:
+        if tree not in self._roots:
             return pa.array(np.ones(len(paths), bool))
-        folders, num_strays = list_folders(root, tree)
+        root = self._roots[tree].path
+        folders, num_strays = list_folders(self._files[tree.key], root, tree)
         places = pc.index_in(paths, value_set=pa.array(folders, pa.string()))
         num_named = pc.count_distinct(places).as_py()
         if not num_named:
@@ -205,10 +234,10 @@ def _find_bad_labels(labels: pa.ChunkedArray) -> pa.Array:
     return pa.array(is_bad)
 
 
-def _read_labels(maps_root: Path, rows: pa.Table, listing: Listing) -> pa.Table:
+def _read_labels(files: PatchFiles, maps_root: Path, rows: pa.Table, listing: Listing) -> pa.Table:
     """Return the rows with the CLC classes of their maps as labels; those without a valid map are quarantined."""
-    list_folders(maps_root, MAPS_TREE)  # reports a wrong folder before each of its maps is missing
-    found = read_maps(maps_root, rows["s2_path"].to_pylist())
+    list_folders(files, maps_root, MAPS_TREE)  # reports a wrong folder before each of its maps is missing
+    found = read_maps(files, rows["s2_path"].to_pylist())
     bad = [isinstance(codes, str) for codes in found]
     reasons = [codes for codes in found if isinstance(codes, str)]
     listing.quarantined += map(LeftOut, rows.filter(bad)["patch_id"].to_pylist(), reasons)

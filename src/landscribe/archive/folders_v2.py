@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from landscribe.archive.folders import scan_folder
-from landscribe.archive.wrong_folder import check_unpacked, suggest_folder, tell_kind
+from landscribe.archive.patch_files import PatchFiles
+from landscribe.archive.wrong_folder import suggest_folder, tell_kind
 from landscribe.core.errors import ArchiveError
 from landscribe.core.patch import S1_SCENE, V2_GRANULE, V2_S1_NAME, V2_S2_NAME, is_s2_name
 from landscribe.runtime.progress import track
@@ -47,19 +47,23 @@ S1_TREE = Tree("s1_root", "BigEarthNet-S1", *_S1_NAMES, "S1A_IW_GRDH_1SDV_201706
 MAPS_TREE = Tree("maps_root", "Reference_Maps", *_S2_NAMES, S2_TREE.example)
 
 
-def list_folders(root: Path, tree: Tree) -> tuple[list[str], int]:
+def list_folders(files: PatchFiles, root: Path, tree: Tree) -> tuple[list[str], int]:
     """Return `<tile or scene>/<patch>` of every patch folder, unsorted, and the number of other files and folders.
+
+    Args:
+        files: of the archive.
+        root: its folder or download, for errors.
+        tree: which of the three it should be.
 
     Raises:
         ArchiveError: the folder is absent, cannot be listed or has no patch folder.
     """
-    check_unpacked(root, f"archive.{tree.key}", tree.is_outer)
-    names, num_others = _scan(root, tree)
-    outer = [name for name in names if re.fullmatch(tree.outer, name)]
+    names, num_others = _scan(files, "", tree)
+    outer = [name for name in names if tree.is_outer(name)]
     num_others += len(names) - len(outer)
     folders = []
     for name in track(outer, total=len(outer), what="listing folders", unit="folders"):
-        inner, strays = _scan(root / name, tree)
+        inner, strays = _scan(files, name, tree)
         folders += [f"{name}/{patch}" for patch in inner]
         num_others += strays
     if not folders:
@@ -70,9 +74,9 @@ def list_folders(root: Path, tree: Tree) -> tuple[list[str], int]:
     return folders, num_others
 
 
-def _scan(folder: Path, tree: Tree) -> tuple[list[str], int]:
+def _scan(files: PatchFiles, folder: str, tree: Tree) -> tuple[list[str], int]:
     """Return the sub-folders of a folder and the number of other files and folders."""
-    found = scan_folder(folder, tree.key)
+    found = files.list_folder(folder, tree.key)
     # A name of other than ASCII letters is no patch of ours, and may not even be text.
     names = [name for name, is_folder in found if is_folder and name.isascii()]
     return names, len(found) - len(names)

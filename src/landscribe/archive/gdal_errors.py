@@ -9,6 +9,6 @@ from rasterio.errors import RasterioError
 UNREADABLE = (OSError, ValueError, RasterioError, CPLE_BaseError)
 
 
-def explain(error: BaseException, path: Path) -> str:
-    """Return the message of an error in one line, without the folders of this machine."""
-    return " ".join(str(error).replace(str(path), path.name).split())
+def explain(error: BaseException, path: str | Path, name: str) -> str:
+    """Return the message of an error in one line, with the name of a file in place of its path on this machine."""
+    return " ".join(str(error).replace(str(path), name).split())

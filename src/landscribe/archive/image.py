@@ -164,7 +164,7 @@ def _open_image(path: Path) -> Iterator[tuple[str, Any]]:
     except PatchError:
         raise
     except _UNREADABLE as error:
-        raise PatchError(f"{path.name} is unreadable: {explain(error, path)}") from error
+        raise PatchError(f"{path.name} is unreadable: {explain(error, path, path.name)}") from error
 
 
 @contextlib.contextmanager

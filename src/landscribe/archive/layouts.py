@@ -11,6 +11,8 @@ from landscribe.archive.protocol import Archive
 from landscribe.archive.tag_table import TableForm
 from landscribe.archive.tagged_images import TaggedImages
 from landscribe.core.patch import S1_FOLDER, S2_FOLDER
+from landscribe.downloads.parts import Download
+from landscribe.downloads.unpacked import remove_tars, unpack_all
 
 
 def open_archive(config: ArchiveConfig) -> Archive:
@@ -31,3 +33,17 @@ def open_archive(config: ArchiveConfig) -> Archive:
         case "tagged-images":
             form = TableForm(config.tag_separator, config.image_column, config.tags_column)
             return TaggedImages(root, labels_file, tuple(config.band_order), form, config.wavelengths_nm)
+
+
+def unpack_downloads(archive: Archive) -> None:
+    """Make the pixels of an archive readable where it is still the download; one in folders needs nothing."""
+    unpack_all(_find_downloads(archive))
+
+
+def remove_unpacked(archive: Archive) -> None:
+    """Remove what `unpack_downloads` wrote, unless the environment asks to keep it."""
+    remove_tars(_find_downloads(archive))
+
+
+def _find_downloads(archive: Archive) -> list[Download]:
+    return archive.find_downloads() if isinstance(archive, BigEarthNetV1 | BigEarthNetV2) else []

@@ -4,17 +4,17 @@ Worker processes import this module: it imports nothing that is slow to load, an
 The content of a JSON: https://bigearth.net and docs/archive_quirks.md.
 """
 
+import errno
 import json
 import math
 import os
 import re
 import reprlib
-import stat
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
+from landscribe.archive.patch_files import PatchFiles
 from landscribe.core.errors import PatchError
 from landscribe.core.patch import is_s1_name, parse_patch_name, parse_s1_tile
 
@@ -29,12 +29,12 @@ class MetadataTask:
     """Patches whose JSON is to be read.
 
     Attributes:
-        root: folder of the patch folders.
+        files: of the archive.
         names: patch folders of one sensor.
         needs_labels: a patch is bad if its labels are not a list of strings; else such labels are null.
     """
 
-    root: str
+    files: PatchFiles
     names: tuple[str, ...]
     needs_labels: bool
 
@@ -68,33 +68,33 @@ def read_metadata(task: MetadataTask) -> MetadataChunk:
     rows, bad = [], []
     for name in task.names:
         try:
-            rows.append(_parse(name, _read_json(Path(task.root, name, f"{name}_labels_metadata.json")), task))
+            rows.append(_parse(name, _read_json(task.files, name), task))
         except PatchError as error:
             bad.append((name, str(error)))
     columns = list(zip(*rows, strict=True)) or [()] * len(FIELDS)
     return MetadataChunk(len(task.names), columns, bad)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(files: PatchFiles, patch: str) -> dict[str, Any]:
+    name = f"{patch}_labels_metadata.json"
     try:
-        metadata = json.loads(_read_bytes(path))
+        metadata = json.loads(_read_bytes(files, f"{patch}/{name}", name))
     except OSError as error:
-        raise PatchError(f"{path.name} is unreadable: {error.strerror}") from error
+        raise PatchError(f"{name} is unreadable: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise PatchError(f"{path.name} is not JSON: {error}") from error
+        raise PatchError(f"{name} is not JSON: {error}") from error
     if not isinstance(metadata, dict):
-        raise PatchError(f"{path.name}: expected a JSON object; received {type(metadata).__name__}")
+        raise PatchError(f"{name}: expected a JSON object; received {type(metadata).__name__}")
     return metadata
 
 
-def _read_bytes(path: Path) -> bytes:
-    """Return the content of a regular file of plausible size; a pipe or a device would never end."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with open(handle, "rb") as stream:  # noqa: PTH123
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
-            raise PatchError(f"{path.name}: expected a file of at most {_MAX_BYTES:,} bytes")
-        return stream.read()
+def _read_bytes(files: PatchFiles, path: str, name: str) -> bytes:
+    content = files.read(path)
+    if content is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    if len(content) > _MAX_BYTES:
+        raise PatchError(f"{name}: expected a file of at most {_MAX_BYTES:,} bytes")
+    return content
 
 
 def _parse(name: str, metadata: dict[str, Any], task: MetadataTask) -> tuple[Any, ...]:

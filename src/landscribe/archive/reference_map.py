@@ -3,10 +3,10 @@
 import functools
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 
+from landscribe.archive.patch_files import PatchFiles
 from landscribe.archive.raster import read_band
 from landscribe.core.bands import Band
 from landscribe.core.errors import PatchError
@@ -23,33 +23,34 @@ _BEN_19_NAMES = {code: name for name, codes in BEN_19_CODES.items() for code in 
 Codes = tuple[int, ...]
 
 
-def read_maps(maps_root: Path, paths: Sequence[str]) -> list[Codes | str]:
+def read_maps(files: PatchFiles, paths: Sequence[str]) -> list[Codes | str]:
     """Return for each patch the CLC level 3 codes of its map, sorted, or the reason why there are none.
 
     Args:
-        maps_root: folder Reference_Maps.
+        files: those of Reference_Maps.
         paths: `<tile folder>/<patch>` of each patch.
     """
     chunks = [paths[start : start + _CHUNK_PATCHES] for start in range(0, len(paths), _CHUNK_PATCHES)]
-    results = map_in_workers(functools.partial(_read_chunk, maps_root), chunks)
+    results = map_in_workers(functools.partial(_read_chunk, files), chunks)
     tracked: Iterator[Sequence[Codes | str]] = track(
         results, total=len(paths), what="reading reference maps", count=len
     )
     return list(chain.from_iterable(tracked))
 
 
-def _read_chunk(maps_root: Path, paths: Sequence[str]) -> list[Codes | str]:
+def _read_chunk(files: PatchFiles, paths: Sequence[str]) -> list[Codes | str]:
     found: list[Codes | str] = []
     for path in paths:
         try:
-            found.append(_read_codes(maps_root / path))
+            found.append(_read_codes(files, path))
         except PatchError as error:
             found.append(str(error))
     return found
 
 
-def _read_codes(folder: Path) -> Codes:
-    values = read_band(folder / f"{folder.name}_{MAP_BAND.name}.tif", MAP_BAND)
+def _read_codes(files: PatchFiles, folder: str) -> Codes:
+    patch = folder.rpartition("/")[2]
+    values = read_band(f"{folder}/{patch}_{MAP_BAND.name}.tif", MAP_BAND, files)
     codes = tuple(np.flatnonzero(np.bincount(values.ravel())).tolist())
     known = tuple(code for code in codes if code)
     unknown = [str(code) for code in known if code not in _CLC_NAMES]

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from landscribe.core.files import compute_digest, compute_file_digest
+from landscribe.downloads.parts import is_part
 
 Unit = Sequence[str | Path]  # folders or files
 Signature = tuple[bytes, int, int]  # digest of names, sizes and times; number of files; their bytes
@@ -38,9 +39,18 @@ def _sign(unit: Unit) -> Signature:
 def _digest(unit: Unit) -> str:
     files = _list_files(unit)
     try:
-        return compute_digest(*(part for name, path, _ in files for part in (name, compute_file_digest(Path(path)))))
+        return compute_digest(*(part for name, path, _ in files for part in (name, _digest_file(Path(path)))))
     except OSError:  # an unreadable file is quarantined later, by name; here it only has to change the digest
         return compute_digest("unreadable", *(name for name, _, _ in files))
+
+
+def _digest_file(path: Path) -> str:
+    """Return the digest of a file; that of a download's is remembered, since what is unpacked is named after it."""
+    if not is_part(path.name):
+        return compute_file_digest(path)
+    from landscribe.downloads.digest import digest_part  # here: it imports what is slow to load
+
+    return digest_part(path)
 
 
 def _list_files(unit: Unit) -> list[File]:

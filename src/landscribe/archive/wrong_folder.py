@@ -58,6 +58,8 @@ def suggest_folder(folder: Path, setting: str, is_name: IsName, kind: Kind) -> s
     if found:
         return f" Set {setting} to {next((path for path in found if tell_kind(path) == kind), found[0])}."
     packed = [path for path in _list_packed(folder) if tell_kind(path) == kind]
+    if packed and setting.startswith("archive."):
+        return f" Set {setting} to {packed[0]}."
     return f" {_explain_packed(packed[0], setting, is_name)}" if packed else ""
 
 
@@ -80,6 +82,8 @@ def _iter_below(folder: Path, levels: int) -> Iterator[Path]:
 
 
 def _list_packed(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
     return sorted(path for path in folder.iterdir() if path.name.endswith(_PACKED) and path.is_file())
 
 

@@ -8,6 +8,7 @@ ends early, its finished shards are kept (`journal`). Workers never import Tenso
 import dataclasses
 import functools
 import math
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from landscribe.conversion.config import ConvertConfig
 from landscribe.conversion.journal import Journal, JournalEntry, open_journal, publish
 from landscribe.conversion.shard import Row, ShardTask, verify_shard, write_shard
 from landscribe.core.bands import Band, check_bands, find_wavelength
-from landscribe.core.errors import ArchiveError, WorkerError
+from landscribe.core.errors import ArchiveError, RecordsError, WorkerError
 from landscribe.core.files import compute_digest
 from landscribe.core.multi_hot import encode_multi_hot
 from landscribe.core.quarantine import LeftOut, check_bad_fraction
@@ -37,6 +38,7 @@ from landscribe.splits.digest_order import rank_by_digest
 # The code and the libraries that decide the bytes of a shard, beside the plan itself.
 _CODE = (__name__, "landscribe.archive.layouts")
 _LIBRARIES = ("numpy", "pillow", "protobuf", "rasterio")
+_GB = 1_000_000_000
 
 
 @dataclass
@@ -72,6 +74,7 @@ class ConversionSource:
         index: as `labels.read_index`.
         splits: patch_id and split, as `splits.read_splits`.
         nomenclature: its name and its classes in order.
+        prepare: called before patches are read, unless all shards are there: it unpacks a download.
     """
 
     archive: Archive
@@ -79,6 +82,7 @@ class ConversionSource:
     index: pd.DataFrame
     splits: pd.DataFrame
     nomenclature: tuple[str, Sequence[str]]
+    prepare: Callable[[], object] = lambda: None
 
 
 def convert(
@@ -109,7 +113,7 @@ def convert(
     rows = source.splits.merge(source.index, on="patch_id", validate="one_to_one")
     tasks = _plan(source, bands, rows, config)
     with open_journal(scratch_dir, _digest_plan(source, tasks)) as journal:
-        _write_shards(tasks, journal, config, num_workers)
+        _write_shards(source.prepare, tasks, journal, config, num_workers)
         statistics, entries = _read_entries(bands, tasks, journal)
         quarantined = [patch for entry in entries for patch in entry.quarantined]
         check_bad_fraction(quarantined, len(rows), config.max_bad_fraction, "convert")
@@ -186,12 +190,21 @@ def _spell(rows: Sequence[Row]) -> Iterator[str | bytes]:
         yield row.multi_hot.tobytes()
 
 
-def _write_shards(tasks: Sequence[ShardTask], journal: Journal, config: ConvertConfig, num_workers: int | None) -> None:
+def _write_shards(
+    prepare: Callable[[], object],
+    tasks: Sequence[ShardTask],
+    journal: Journal,
+    config: ConvertConfig,
+    num_workers: int | None,
+) -> None:
     """Write the shards that are not finished yet; read all of them back if `verify` is set."""
     unfinished = [task for task in tasks if not journal.is_finished(task.name)]
     if len(unfinished) < len(tasks):
         num_kept = len(tasks) - len(unfinished)
         make_logger("convert").info("convert: %d of %d shards kept", num_kept, len(tasks))
+    if unfinished:
+        _check_space(unfinished, journal.folder)
+        prepare()
     try:
         _work(write_shard, "converting", unfinished, journal, num_workers)
         if config.verify:
@@ -199,6 +212,24 @@ def _write_shards(tasks: Sequence[ShardTask], journal: Journal, config: ConvertC
     except WorkerError as error:
         kept = sum(journal.is_finished(task.name) for task in tasks)
         raise WorkerError(f"{error} {kept} of {len(tasks)} shards are kept.") from error
+
+
+def _check_space(tasks: Sequence[ShardTask], folder: Path) -> None:
+    """Say how much space the records need, and check that it is there.
+
+    Raises:
+        RecordsError: it is not.
+    """
+    num_patches = sum(len(task.rows) for task in tasks)
+    need = sum(len(task.rows) * sum(group.num_bytes for group in task.groups) for task in tasks)
+    free = shutil.disk_usage(folder).free
+    words = (num_patches, need / _GB, free / _GB)
+    make_logger("convert").info("convert: %d patches, about %.3g GB of records, %.3g GB are free", *words)
+    if need > free:
+        raise RecordsError(
+            f"{folder}: expected {need / _GB:.3g} GB of free space for the records; {free / _GB:.3g} GB are free. Free"
+            " some, or take bands out of convert.bands."
+        )
 
 
 def _work(
