@@ -81,14 +81,3 @@ def test_real_pairs_go_to_records(samples: Path, tmp_path: Path, monkeypatch: py
         tmp_path / "river", f"{words} split.fractions.val=0.25 split.fractions.test=0.25", monkeypatch
     )
     assert set(records) == {path.name for path in (root / "BigEarthNet-S2").iterdir()}
-
-
-def test_real_tagged_images_go_to_records(samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = samples / "ucmerced-multilabel"
-    lists = ",".join(f"{root}/lists/{name}.csv" for name in SPLITS)
-    words = f"archive.layout=tagged-images archive.root={root}/images archive.labels_file={root}/train.csv"
-    words += f" archive.nomenclature=discovered split.strategy=official split.files=[{lists}] convert.image_size_px=64"
-    words += " convert.bands=[R,G,B] train.bands=[R,G,B]"
-    manifest, records = run_to_convert(tmp_path / "river", words, monkeypatch)
-    assert len(records) == 1469
-    assert [manifest.num_records(split) for split in SPLITS] == [1049, 105, 315]

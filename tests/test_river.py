@@ -11,11 +11,11 @@ from tests.support.checkout import Checkout
 
 # One story, one checkout, one worker: a second checkout costs a minute of every core, and this one is done before the
 # other tests are.
-pytestmark = pytest.mark.slow(140)
+pytestmark = pytest.mark.slow(130)
 
 # Val has 18 patches: of the usual six, f1 and f2 may well take the same thresholds.
 SMALL = (
-    "demo.num_patches=60 demo.num_tiles=2 split.fractions.val=0.3 search.trials=2 search.epochs=1"
+    "demo.num_patches=60 demo.num_tiles=2 split.fractions.val=0.3 search.trials=1 search.epochs=1"
     " search.backbones=[SmallResNet] train.epochs=1 train.batch_size_patches=16"
 )
 PROMISED = {

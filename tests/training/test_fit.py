@@ -22,6 +22,13 @@ pytest_plugins = ["tests.support.model_fixtures"]
 pytestmark = pytest.mark.slow(70)
 
 STEPS = 3
+FROZEN_AT_FIRST = {
+    "freeze_epochs": 2,
+    "keep": "last",
+    "ema_momentum": 0.5,
+    "schedule": "cosine",
+    "warmup_epochs": 1,
+}
 COLUMNS = ["epoch", "loss", "val_loss", "val_macro_ap", "learning_rate", "seconds"]
 
 
@@ -151,19 +158,19 @@ def test_early_stopping_waits_so_many_epochs_for_a_better_one(patience_epochs: i
     assert len(result.history) == epochs
 
 
-@pytest.mark.parametrize("num_epochs", [1, 2, 3])
 @pytest.mark.parametrize(
-    "changed",
+    ("num_epochs", "changed"),
     [
-        {"keep": "best"},
-        {"keep": "last", "ema_momentum": 0.9, "clip_norm": 0.1},
-        {"early_stopping_epochs": 1, "optimizer": "SGD", "schedule": "cosine", "warmup_epochs": 1},
-        {"freeze_epochs": 2, "keep": "last", "ema_momentum": 0.5, "schedule": "cosine", "warmup_epochs": 1},
+        (1, {"keep": "best"}),
+        (3, {"keep": "best"}),
+        (2, {"keep": "last", "ema_momentum": 0.9, "clip_norm": 0.1}),
+        (2, {"early_stopping_epochs": 1, "optimizer": "SGD", "schedule": "cosine", "warmup_epochs": 1}),
+        *((epochs, FROZEN_AT_FIRST) for epochs in (1, 2, 3)),  # within, at the end of and after the first phase
     ],
-    ids=["best", "averaged", "stopped", "frozen at first"],
+    ids=["best 1", "best 3", "averaged 2", "stopped 2", "frozen 1", "frozen 2", "frozen 3"],
 )
 def test_a_training_that_was_killed_ends_as_one_that_was_not(
-    changed: dict[str, Any], num_epochs: int, tmp_path: Path
+    num_epochs: int, changed: dict[str, Any], tmp_path: Path
 ) -> None:
     values = (0.2, 0.9, 0.5, 0.95)
     whole, result = fit_toy(Script(*values), epochs=4, **changed)
