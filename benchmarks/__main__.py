@@ -17,6 +17,7 @@ CASES = (
     "losses",
     "pipeline",
     "pruning",
+    "published",
     "replay",
     "split",
     "ucmerced",

@@ -46,6 +46,22 @@ def test_tagged_images_go_the_same_way_and_keep_their_name(tmp_path: Path) -> No
     assert len(table) == 40
 
 
+def test_an_edited_list_splits_again(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    checkout.repro("demo.num_patches=60 demo.num_tiles=2", "--stage", "discover")
+    index = pd.read_parquet(checkout.folder / "data/index.parquet")["patch_id"].tolist()
+    lists = [checkout.folder / f"{split}.csv" for split in ("train", "val", "test")]
+    for path, names in zip(lists, (index[:30], index[30:45], index[45:]), strict=True):
+        path.write_text("\n".join(names))
+    given = "split.strategy=official split.files=[train.csv,val.csv,test.csv]"
+    checkout.repro(given, "--stage", "split")
+    before = pd.read_parquet(checkout.folder / "data/splits.parquet")
+    lists[1].write_text("\n".join(index[30:44]))
+    checkout.repro("", "--stage", "split")
+    after = pd.read_parquet(checkout.folder / "data/splits.parquet")
+    assert len(after) == len(before) - 1
+
+
 def write_tagged_images(folder: Path) -> None:
     """Write 40 JPEG images of three tags in several sizes, their CSV and their lists."""
     rng = np.random.default_rng(0)

@@ -98,18 +98,3 @@ def test_a_mistake_is_one_sentence_and_ends_the_run(checkout: Checkout, assignme
     assert len(errors) == 1
     assert words in errors[0]
     assert "Traceback" not in done.stdout
-
-
-def test_an_edited_list_splits_again(checkout: Checkout) -> None:
-    index = pd.read_parquet(checkout.folder / "data/index.parquet")["patch_id"].tolist()
-    lists = [checkout.folder / f"{split}.csv" for split in ("train", "val", "test")]
-    for path, names in zip(lists, (index[:30], index[30:45], index[45:]), strict=True):
-        path.write_text("\n".join(names))
-    given = "split.strategy=official split.files=[train.csv,val.csv,test.csv]"
-    checkout.repro(given, "--stage", "split")
-    before = pd.read_parquet(checkout.folder / "data/splits.parquet")
-    lists[1].write_text("\n".join(index[30:44]))
-    checkout.repro("", "--stage", "split")
-    after = pd.read_parquet(checkout.folder / "data/splits.parquet")
-    assert len(after) == len(before) - 1
-    checkout.run("git", "checkout", "--quiet", "params.yaml")

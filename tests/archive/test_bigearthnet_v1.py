@@ -330,7 +330,7 @@ def test_units_are_all_patch_folders(pairs: Path) -> None:
         ("README.txt", r"cannot be listed: Not a directory; set archive\.{key}"),
         ("empty", "expected Sentinel-. patch folders like S.A_.*; found none"),
         ("", r"Set archive\.{key} to .*/{own}\."),
-        ("{other}", r"These are Sentinel-. patches: name this folder in archive\.{other_key}"),
+        ("{other}", r"These are Sentinel-. patches: name it in archive\.{other_key}"),
         ("v2", "set archive.layout to bigearthnet-v2"),
     ],
 )

@@ -89,7 +89,10 @@ def test_the_section_chooses_the_reader_which_goes_to_worker_processes(kind: str
             {"layout": "bigearthnet-v1", "root": "s2", "maps_root": "maps"},
             "maps_root: layout bigearthnet-v1 takes none",
         ),
-        ({"layout": "bigearthnet-v1", "root": "s2", "labels_file": ["a", "b"]}, "only bigearthnet-v2 takes several"),
+        (
+            {"layout": "bigearthnet-v1", "root": "s2", "labels_file": ["a", "b"]},
+            "only bigearthnet-v2 and rico-hdl",
+        ),
         ({"layout": "bigearthnet-v2", "root": "s2"}, "labels_file: layout bigearthnet-v2 needs it"),
         ({"layout": "tagged-images", "root": "images", "tag_separator": ","}, "tag_separator: only a table of tags"),
         ({"layout": "demo", "root": "data", "tags_column": "tags"}, "tags_column: only a table of tags has one"),

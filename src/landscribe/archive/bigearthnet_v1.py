@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from landscribe.archive.label_table import read_label_table
 from landscribe.archive.metadata_v1 import FIELDS, MetadataTask, read_metadata
-from landscribe.archive.patch_files import FolderFiles, PatchFiles
+from landscribe.archive.patch_files import FolderFiles, PatchFiles, list_near
 from landscribe.archive.protocol import PATCH_SCHEMA, Listing, make_patches
 from landscribe.archive.raster import read_band
 from landscribe.archive.tar_files import Root, iter_parts, open_roots
@@ -249,7 +249,7 @@ def _list_patches(files: PatchFiles, root: Path, sensor: _Sensor) -> tuple[list[
     found = files.list_folder("", sensor.key)
     names = sorted(name for name, is_folder in found if is_folder and sensor.is_name(name))
     if not names:
-        hint = _explain_others(root, sorted(name for name, _ in found), sensor)
+        hint = _explain_others(root, list_near(files, sensor.key), sensor)
         raise ArchiveError(
             f"archive folder {root}: expected {sensor.name} patch folders like {sensor.example}; found none.{hint}"
         )
@@ -260,7 +260,7 @@ def _explain_others(root: Path, names: Sequence[str], sensor: _Sensor) -> str:
     """Return a hint at the right key or folder, from the content of `root`; an empty string without one."""
     other = _S1 if sensor is _S2 else _S2
     if any(map(other.is_name, names)):
-        return f" These are {other.name} patches: name this folder in archive.{other.key}."
+        return f" These are {other.name} patches: name it in archive.{other.key}."
     if any(re.fullmatch(f"{V2_GRANULE}|{S1_SCENE}", name) for name in names):
         return " These are folders of BigEarthNet v2: set archive.layout to bigearthnet-v2."
     return suggest_folder(root, f"archive.{sensor.key}", sensor.is_name, sensor.kind)

@@ -123,7 +123,7 @@ class BigEarthNetV2:
         if tree not in self._roots:
             return pa.array(np.ones(len(paths), bool))
         root = self._roots[tree].path
-        folders, num_strays = list_folders(self._files[tree.key], root, tree)
+        folders, num_strays = self._list_folders(tree)
         places = pc.index_in(paths, value_set=pa.array(folders, pa.string()))
         num_named = pc.count_distinct(places).as_py()
         if not num_named:
@@ -135,6 +135,9 @@ class BigEarthNetV2:
         listing.quirks["stray-file"] += num_strays
         listing.quirks["folder-without-metadata"] += len(folders) - num_named
         return pc.is_valid(places)
+
+    def _list_folders(self, tree: Tree) -> tuple[list[str], int]:
+        return list_folders(self._files[tree.key], self._roots[tree].path, tree)
 
     def _check_names(self, rows: pa.Table, listing: Listing) -> pa.Table:
         """Return the rows whose names occur once and are safe as part of a path."""

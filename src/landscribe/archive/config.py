@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from landscribe.core.bands import check_order
 from landscribe.core.params import Section, resolve_path
 
-Layout = Literal["demo", "bigearthnet-v1", "bigearthnet-v2", "bigearthnet-tfrecord", "tagged-images"]
+Layout = Literal["demo", "bigearthnet-v1", "bigearthnet-v2", "bigearthnet-tfrecord", "tagged-images", "rico-hdl"]
 Wavelength = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
 FLAGS = ("snow", "cloud")  # values of archive.exclude that are the archive's own flags, not lists
 
@@ -19,6 +19,7 @@ _NEEDED = {
     "bigearthnet-v2": {"labels_file"},
     "bigearthnet-tfrecord": {"root"},
     "tagged-images": {"root"},
+    "rico-hdl": {"root", "labels_file"},
 }
 _ALLOWED = {
     "demo": {"labels_file"},
@@ -26,7 +27,9 @@ _ALLOWED = {
     "bigearthnet-v2": {"root", "s1_root", "maps_root"},
     "bigearthnet-tfrecord": set(),
     "tagged-images": {"labels_file"},
+    "rico-hdl": set(),
 }
+_V2 = ("bigearthnet-v2", "rico-hdl")  # layouts with metadata.parquet
 
 
 class ArchiveConfig(Section):
@@ -57,15 +60,15 @@ class ArchiveConfig(Section):
                 raise ValueError(f"{key}: layout {self.layout} needs it; {_WHAT[key]}")
         if not self.root and not self.s1_root:
             raise ValueError("root: set it to the folder of the Sentinel-2 patches, or s1_root to the Sentinel-1 ones")
-        if isinstance(self.labels_file, list) and self.layout != "bigearthnet-v2":
-            raise ValueError("labels_file: only bigearthnet-v2 takes several files; expected one path")
+        if isinstance(self.labels_file, list) and self.layout not in _V2:
+            raise ValueError(f"labels_file: only {' and '.join(_V2)} take several files; expected one path")
         for key in ("tag_separator", "image_column", "tags_column"):
             if getattr(self, key) is not None and (self.layout != "tagged-images" or not self.labels_file):
                 raise ValueError(
                     f"{key}: only a table of tags has one (tagged-images with labels_file); set it to null"
                 )
         for word in self.exclude:
-            if word in FLAGS and self.layout != "bigearthnet-v2":
+            if word in FLAGS and self.layout not in _V2:
                 raise ValueError(f"exclude: '{word}' needs the flags of BigEarthNet v2; give the path of a list")
         return self
 
@@ -78,17 +81,17 @@ class ArchiveConfig(Section):
 
     @property
     def root_path(self) -> Path | None:
-        """The folder of the Sentinel-2 patches or images, absolute; None for Sentinel-1 alone."""
+        """The folder or download of the Sentinel-2 patches or images, absolute; None for Sentinel-1 alone."""
         return resolve_path(self.root) if self.root else None
 
     @property
     def s1_root_path(self) -> Path | None:
-        """The folder of the Sentinel-1 patches, absolute."""
+        """The folder or download of the Sentinel-1 patches, absolute."""
         return resolve_path(self.s1_root) if self.s1_root else None
 
     @property
     def maps_root_path(self) -> Path | None:
-        """The folder of the reference maps, absolute."""
+        """The folder or download of the reference maps, absolute."""
         return resolve_path(self.maps_root) if self.maps_root else None
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from landscribe.archive.patch_files import PatchFiles
+from landscribe.archive.patch_files import PatchFiles, list_near
 from landscribe.archive.wrong_folder import suggest_folder, tell_kind
 from landscribe.core.errors import ArchiveError
 from landscribe.core.patch import S1_SCENE, V2_GRANULE, V2_S1_NAME, V2_S2_NAME, is_s2_name
@@ -69,7 +69,7 @@ def list_folders(files: PatchFiles, root: Path, tree: Tree) -> tuple[list[str], 
     if not folders:
         raise ArchiveError(
             f"archive folder {root}: expected folders like {tree.example} with patch folders in them; found none."
-            f"{_make_hint(root, tree, names)}"
+            f"{_make_hint(root, tree, list_near(files, tree.key))}"
         )
     return folders, num_others
 
@@ -86,7 +86,7 @@ def _make_hint(root: Path, tree: Tree, names: Iterable[str]) -> str:
     """Return what the user may have meant, from the content of the root and of its parent."""
     names = list(names)
     for folder, inner in ((root, names), (root.parent, [root.name])):
-        if any(re.fullmatch(tree.inner, name) for name in inner) and not tree.is_outer(folder.name):
+        if any(re.fullmatch(tree.inner, name) for name in inner) and folder.is_dir() and not tree.is_outer(folder.name):
             return f" {_explain_bare(folder, tree)}"
     for other in (S2_TREE, S1_TREE):
         if other.outer != tree.outer and any(re.fullmatch(other.outer, name) for name in names):

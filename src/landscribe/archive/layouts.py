@@ -8,6 +8,7 @@ from landscribe.archive.bigearthnet_v1 import BigEarthNetV1
 from landscribe.archive.bigearthnet_v2 import BigEarthNetV2
 from landscribe.archive.config import ArchiveConfig
 from landscribe.archive.protocol import Archive
+from landscribe.archive.rico_hdl import open_rico_hdl
 from landscribe.archive.tag_table import TableForm
 from landscribe.archive.tagged_images import TaggedImages
 from landscribe.core.patch import S1_FOLDER, S2_FOLDER
@@ -16,7 +17,7 @@ from landscribe.downloads.unpacked import remove_tars, unpack_all
 
 
 def open_archive(config: ArchiveConfig) -> Archive:
-    """Return the reader of the configured layout; nothing is read yet."""
+    """Return the reader of the configured layout; nothing is read yet, but for the sensors that an LMDB holds."""
     root, s1_root = config.root_path, config.s1_root_path
     labels_file = next(iter(config.label_paths), None)
     match config.layout:
@@ -28,6 +29,8 @@ def open_archive(config: ArchiveConfig) -> Archive:
     match config.layout:
         case "demo":
             return BigEarthNetV1(root / S2_FOLDER, root / S1_FOLDER, labels_file, name="demo")
+        case "rico-hdl":
+            return open_rico_hdl(root, tuple(config.label_paths))
         case "bigearthnet-tfrecord":
             return BigEarthNetTFRecord(root)
         case "tagged-images":

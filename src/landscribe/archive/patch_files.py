@@ -73,3 +73,14 @@ class FolderFiles:
     def locate(self, path: str) -> str:
         """Join the paths."""
         return f"{self.root}/{path}" if self.root else path
+
+
+def list_near(files: PatchFiles, key: str) -> list[str]:
+    """Return the names of the folders of an archive and, for a download, of those in the first of them, sorted.
+
+    Of a download in which no patch was found the first folders are those of the tar: what it holds is in them.
+    """
+    names = sorted(name for name, is_folder in files.list_folder("", key) if is_folder)
+    if isinstance(files, FolderFiles) or not names:
+        return names
+    return names + sorted(name for name, is_folder in files.list_folder(names[0], key) if is_folder)

@@ -33,10 +33,24 @@ def read_band(path: str | Path, band: Band, files: PatchFiles = _HERE) -> np.nda
     values = decode_plain_tiff(data) if len(data) <= MOST_BYTES else None
     if values is None:
         values = _read_through_gdal(path, band, files)
-    _check_form(path, band, values.shape, values.dtype)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise PatchError(f"{Path(path).name} holds NaN or infinity")
+    check_values(Path(path).name, band, values)
     return values
+
+
+def check_values(name: str, band: Band, values: np.ndarray) -> None:
+    """Check size, dtype and (for decibels) finiteness.
+
+    Args:
+        name: of what was read, for errors.
+        band: what it should be.
+        values: of its pixels.
+
+    Raises:
+        PatchError: they are not as expected.
+    """
+    _check_form(name, band, values.shape, values.dtype)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise PatchError(f"{name} holds NaN or infinity")
 
 
 def _read_file(path: str, files: PatchFiles) -> bytes | None:
@@ -65,7 +79,7 @@ def _read_through_gdal(path: str, band: Band, files: PatchFiles) -> np.ndarray:
         with rasterio.open(located, driver="GTiff") as dataset:
             if dataset.count != 1:
                 raise PatchError(f"{Path(path).name}: expected one band; received {dataset.count}")
-            _check_form(path, band, dataset.shape, dataset.dtypes[0])
+            _check_form(Path(path).name, band, dataset.shape, dataset.dtypes[0])
             values: np.ndarray = dataset.read(1)
     except PatchError:
         raise
@@ -75,8 +89,8 @@ def _read_through_gdal(path: str, band: Band, files: PatchFiles) -> np.ndarray:
     return values
 
 
-def _check_form(path: str, band: Band, shape: tuple[int, ...], dtype: np.dtype | str) -> None:
+def _check_form(name: str, band: Band, shape: tuple[int, ...], dtype: np.dtype | str) -> None:
     expected = (band.size_px, band.size_px)
     if shape != expected or dtype != band.dtype:
         hint = hint_at_reflectance(band.dtype, dtype)
-        raise PatchError(f"{Path(path).name}: expected {expected} {band.dtype}; received {shape} {dtype}{hint}")
+        raise PatchError(f"{name}: expected {expected} {band.dtype}; received {shape} {dtype}{hint}")
