@@ -36,11 +36,12 @@ coverage: $(READY)
 
 # The tests that neither train nor run the pipeline.
 test-fast: $(READY)
-	python -m pytest $(SIDE_BY_SIDE) -m "not slow"
+	python -m pytest $(SIDE_BY_SIDE) -m "not slow and not drill"
 
 # Slow end-to-end tests: every layout from the archive to the registry.
 drill: $(READY)
 	python -m pytest drills
+	python -m pytest -m drill
 
 # Measurements, each with its reference in the same run: make bench [CASE="discover_v1 split"]
 bench: $(READY)

@@ -7,10 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from landscribe.splits.config import SPLITS
 from tests.support.checkout import Checkout
 from tests.support.layouts import LAYOUTS
-from tests.test_layouts import run_to_convert
 
 SMALL = "search.trials=0 train.epochs=1 train.batch_size_patches=8 discover.max_bad_fraction=0"
 
@@ -79,14 +77,3 @@ def write_tagged_images(folder: Path) -> None:
     (folder / "tags.csv").write_text("\n".join(rows) + "\n")
     for split, chosen in {"train": names[:24], "val": names[24:32], "test": names[32:]}.items():
         (folder / f"{split}.csv").write_text("\n".join(chosen) + "\n")
-
-
-def test_real_tagged_images_go_to_records(samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = samples / "ucmerced-multilabel"
-    lists = ",".join(f"{root}/lists/{name}.csv" for name in SPLITS)
-    words = f"archive.layout=tagged-images archive.root={root}/images archive.labels_file={root}/train.csv"
-    words += f" archive.nomenclature=discovered split.strategy=official split.files=[{lists}] convert.image_size_px=64"
-    words += " convert.bands=[R,G,B] train.bands=[R,G,B]"
-    manifest, records = run_to_convert(tmp_path / "river", words, monkeypatch)
-    assert len(records) == 1469
-    assert [manifest.num_records(split) for split in SPLITS] == [1049, 105, 315]

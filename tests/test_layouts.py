@@ -49,7 +49,17 @@ def pairs(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         return run_to_convert(folder / "river", LAYOUTS["v1 pairs"](demo_root, folder), patch)[1]
 
 
-@pytest.mark.parametrize("name", sorted(set(LAYOUTS) - {"v1 pairs"}))
+# A single sensor is read as pairs are.
+SLOW_PROOFS = {"v1 Sentinel-1", "v1 Sentinel-2", "v2 reference maps"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.drill] if name in SLOW_PROOFS else [])
+        for name in sorted(set(LAYOUTS) - {"v1 pairs"})
+    ],
+)
 def test_a_layout_goes_to_records_and_gives_the_same_pixels_as_any_other(
     name: str, demo_root: Path, pairs: dict[str, Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,3 +91,15 @@ def test_real_pairs_go_to_records(samples: Path, tmp_path: Path, monkeypatch: py
         tmp_path / "river", f"{words} split.fractions.val=0.25 split.fractions.test=0.25", monkeypatch
     )
     assert set(records) == {path.name for path in (root / "BigEarthNet-S2").iterdir()}
+
+
+@pytest.mark.drill
+def test_real_tagged_images_go_to_records(samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = samples / "ucmerced-multilabel"
+    lists = ",".join(f"{root}/lists/{name}.csv" for name in SPLITS)
+    words = f"archive.layout=tagged-images archive.root={root}/images archive.labels_file={root}/train.csv"
+    words += f" archive.nomenclature=discovered split.strategy=official split.files=[{lists}] convert.image_size_px=64"
+    words += " convert.bands=[R,G,B] train.bands=[R,G,B]"
+    manifest, records = run_to_convert(tmp_path / "river", words, monkeypatch)
+    assert len(records) == 1469
+    assert [manifest.num_records(split) for split in SPLITS] == [1049, 105, 315]

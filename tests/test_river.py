@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow(130)
 # Val has 18 patches: of the usual six, f1 and f2 may well take the same thresholds.
 SMALL = (
     "demo.num_patches=60 demo.num_tiles=2 split.fractions.val=0.3 search.trials=1 search.epochs=1"
-    " search.backbones=[SmallResNet] train.epochs=1 train.batch_size_patches=16"
+    " search.backbones=[SmallResNet] evaluate.bootstrap.draws=100 train.epochs=1 train.batch_size_patches=16"
 )
 PROMISED = {
     "test_macro_ap", "test_micro_ap", "test_macro_f1", "test_micro_f1", "test_sample_f1", "test_sample_f2",
@@ -64,9 +64,7 @@ def test_a_second_run_notices_the_archive_and_nothing_else(checkout: Checkout) -
 
 def test_promote_moves_the_alias_once_and_the_champion_labels_a_patch(checkout: Checkout) -> None:
     assert "version 1 of landscribe is champion" in checkout.run("landscribe", "promote").stdout
-    refused = checkout.run("landscribe", "promote", check=False)
-    assert refused.returncode == 1
-    assert checkout.run("landscribe", "rollback", check=False).returncode == 1
+    assert checkout.run("landscribe", "promote", check=False).returncode == 1
     patch = next((checkout.folder / "data/demo/BigEarthNet-v1.0").iterdir())
     model = "models:/landscribe@champion"
     checkout.run("landscribe", "predict", str(patch), "--model", model, "--out", "labels.csv")

@@ -13,6 +13,8 @@ from landscribe.archive.bigearthnet_v2 import BigEarthNetV2
 from landscribe.archive.protocol import Archive
 from landscribe.core.errors import ArchiveError
 from landscribe.core.patch import S1_FOLDER, S2_FOLDER
+from landscribe.demo.config import DemoConfig
+from landscribe.demo.writer import write_demo_archive
 from tests.support.fake_v2 import ArchiveParts, write_v2_archive
 
 COMMAND = re.compile(r"Run: (?P<command>.*) and set archive\.(?P<key>\w+) to (?P<folder>\S+)$")
@@ -38,10 +40,22 @@ def follow(open_archive: Open, key: str, wrong: Path) -> list[str]:
     return [name for name, _ in open_archive(key, Path(found["folder"])).iter_units()]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> ArchiveParts:
+    """A small archive in the layout of v2; never written to."""
+    folder = tmp_path_factory.mktemp("whole")
+    write_demo_archive(DemoConfig(num_patches=12, num_tiles=2, seed=1), folder / "demo", num_workers=1)
+    return write_v2_archive(folder / "demo", folder / "v2")
+
+
 @pytest.fixture
-def parts(demo_root: Path, tmp_path: Path) -> ArchiveParts:
-    """An archive in the layout of v2."""
-    return write_v2_archive(demo_root, tmp_path / "v2")
+def parts(whole: ArchiveParts, tmp_path: Path) -> ArchiveParts:
+    """A copy of it."""
+    shutil.copytree(whole.root.parent, tmp_path / "v2")
+    root, s1_root, maps_root, first, second = (
+        tmp_path / "v2" / path.name for path in (whole.root, whole.s1_root, whole.maps_root, *whole.label_files)
+    )
+    return ArchiveParts(root, s1_root, maps_root, (first, second))
 
 
 def pack(folder: Path, to: Path, options: Sequence[str]) -> None:

@@ -113,6 +113,7 @@ def published(samples: Path) -> dict[str, list[str]]:
     return {path.name.split(".")[0]: read_names(path) for path in (samples / "bigearthnet-v1/lists").glob("*.bz2")}
 
 
+@pytest.mark.drill
 def test_the_published_lists_add_up(published: dict[str, list[str]]) -> None:
     sizes = {name: len(names) for name, names in published.items()}
     assert sizes == {
@@ -127,6 +128,7 @@ def test_the_published_lists_add_up(published: dict[str, list[str]]) -> None:
     assert sizes["train"] + sizes["val"] + sizes["test"] == 519_284
 
 
+@pytest.mark.drill
 def test_every_published_name_is_a_key_of_its_granule(published: dict[str, list[str]]) -> None:
     parsed: list[PatchName] = [parse_patch_name(name) for names in published.values() for name in names]
     assert len({(patch.granule, patch.column, patch.row) for patch in parsed}) == 590_271

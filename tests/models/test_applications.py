@@ -14,7 +14,7 @@ from landscribe.models.applications import build_application, find_value_range, 
 from landscribe.models.backbones import build_backbone
 from landscribe.models.pretrained import read_imagenet
 from landscribe.pipeline.backend import keras
-from tests.models.test_backbones import FAMILIES
+from tests.models.test_backbones import FAMILIES, LARGE_FAMILIES
 
 pytestmark = pytest.mark.slow(20)
 
@@ -48,7 +48,10 @@ def write_weights(name: str, path: Path) -> Any:
     return network
 
 
-@pytest.mark.parametrize("name", [name for name in FAMILIES if name not in ("SmallResNet", WITHOUT_SWITCH)])
+@pytest.mark.parametrize(
+    "name",
+    [*(name for name in FAMILIES if name not in ("SmallResNet", WITHOUT_SWITCH)), *LARGE_FAMILIES],
+)
 def test_the_range_is_that_of_keras(name: str) -> None:
     values = sys.modules[getattr(keras.applications, name).__module__].preprocess_input(PIXELS.copy())
     if name.startswith(("ConvNeXt", "EfficientNetV2", "MobileNetV3")):  # the others have nothing built in
@@ -73,6 +76,7 @@ def test_red_green_and_blue_give_what_keras_gives(name: str, tmp_path: Path) -> 
     np.testing.assert_allclose(ours(STANDARDISED), expected, rtol=1e-3, atol=1e-4 * float(np.max(np.abs(expected))))
 
 
+@pytest.mark.drill
 def test_what_cannot_be_switched_off_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "network.weights.h5"
     write_weights(WITHOUT_SWITCH, path)

@@ -88,6 +88,7 @@ def test_the_same_model_gives_the_same_bytes_again(model: Any, path: Path, tmp_p
     assert (tmp_path / "model.keras").read_bytes() == path.read_bytes()
 
 
+@pytest.mark.drill
 def test_the_same_model_gives_the_same_bytes_in_another_process(path: Path, tmp_path: Path) -> None:
     run_python("-c", ELSEWHERE, str(tmp_path / "model.keras"), folder=ROOT)
     assert (tmp_path / "model.keras").read_bytes() == path.read_bytes()

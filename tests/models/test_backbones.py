@@ -13,17 +13,10 @@ from landscribe.pipeline.backend import keras
 pytestmark = pytest.mark.slow(25)
 
 FAMILIES = ["SmallResNet", "ConvNeXtTiny", "EfficientNetB0", "MobileNetV2", "MobileNetV3Small", "ResNet50", "VGG16"]
-# Networks that take seconds to build: drills/test_backbones.py
-LARGE_FAMILIES = [
-    "DenseNet121",
-    "EfficientNetV2B0",
-    "InceptionResNetV2",
-    "InceptionV3",
-    "MobileNet",
-    "NASNetMobile",
-    "ResNet50V2",
-    "Xception",
-]
+# These take seconds to build.
+LARGE = ["DenseNet121", "EfficientNetV2B0", "InceptionResNetV2", "InceptionV3", "MobileNet", "NASNetMobile"]
+LARGE += ["ResNet50V2", "Xception"]
+LARGE_FAMILIES = [pytest.param(name, marks=pytest.mark.drill) for name in LARGE]
 SIZE_PX = 61  # odd, and less than InceptionV3 takes
 
 
@@ -45,7 +38,7 @@ def test_the_names_are_all_that_keras_offers() -> None:
     assert len(set(BACKBONES)) == len(offered) + 1
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [*FAMILIES, *LARGE_FAMILIES])
 def test_a_backbone_takes_any_number_of_bands_as_they_are(name: str) -> None:
     model = build(name)
     batch, rows, columns, channels = model.output_shape

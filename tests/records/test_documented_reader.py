@@ -14,6 +14,7 @@ from tests.support.paths import ROOT
 from tests.test_layouts import run_to_convert
 
 
+@pytest.mark.drill
 def test_plain_tf_data_reads_what_the_documentation_says(
     demo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

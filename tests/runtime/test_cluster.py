@@ -81,6 +81,11 @@ def fail(number: int) -> int:
     return number
 
 
+def end_itself(number: int) -> None:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def test_tasks_are_done_in_order_elsewhere_in_the_same_folder(address: str, tmp_path: Path) -> None:
     (tmp_path / ".landscribe").mkdir()
     (tmp_path / ".landscribe/.cluster-of-a-killed-process").touch()
@@ -114,6 +119,12 @@ def test_records_have_the_same_bytes(address: str, demo_root: Path, tmp_path: Pa
 def test_an_error_of_a_task_is_raised_here(address: str) -> None:
     with pytest.raises(PatchError, match=r"^B04 is unreadable$"):
         list(map_in_workers(fail, range(8)))
+
+
+@pytest.mark.drill  # Dask starts them again for half a minute before it gives up
+def test_a_task_that_ends_its_workers_ends_the_work_in_one_sentence(address: str) -> None:
+    with pytest.raises(WorkerError, match="has ended several workers"):
+        list(map_in_workers(end_itself, range(8)))
 
 
 def test_a_worker_with_other_code_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,7 @@ def searched(records: TinyRecords, store: Path) -> Searched:
     return Searched(records, store)
 
 
+@pytest.mark.drill
 def test_a_search_is_a_parent_run_with_a_child_a_trial(searched: Searched) -> None:
     assert len(searched.runs) == 3
     assert [run.info.run_name for run in searched.children] == ["trial-000", "trial-001"]
@@ -75,6 +76,7 @@ def test_a_search_is_a_parent_run_with_a_child_a_trial(searched: Searched) -> No
     assert {run.data.tags["device"] for run in searched.children} == {"CPU"}
 
 
+@pytest.mark.drill
 def test_the_first_trial_is_the_section_train_and_epochs_are_those_of_the_search(searched: Searched) -> None:
     first, second = (run.data.params for run in searched.children)
     assert float(first["train.learning_rate"]) == TRAIN.learning_rate != float(second["train.learning_rate"])
@@ -84,6 +86,7 @@ def test_the_first_trial_is_the_section_train_and_epochs_are_those_of_the_search
         assert len(MlflowClient().get_metric_history(run.info.run_id, "val_macro_ap")) == 1
 
 
+@pytest.mark.drill
 def test_the_best_trial_wins(searched: Searched) -> None:
     best = max(searched.children, key=lambda run: float(run.data.metrics["best_val_macro_ap"]))
     assert searched.summary.best["learning_rate"] == float(best.data.params["train.learning_rate"])
@@ -92,6 +95,7 @@ def test_the_best_trial_wins(searched: Searched) -> None:
     assert searched.parent.data.metrics["num_trials"] == 2
 
 
+@pytest.mark.drill
 def test_the_report_has_a_row_a_trial_and_is_logged(searched: Searched) -> None:
     table = pd.read_csv(searched.report_dir / "trials.csv")
     assert table["trial"].tolist() == [0, 1]
@@ -101,6 +105,7 @@ def test_the_report_has_a_row_a_trial_and_is_logged(searched: Searched) -> None:
     assert {Path(item.path).name for item in logged} == REPORT
 
 
+@pytest.mark.drill
 def test_a_second_call_marks_what_was_killed_and_adds_nothing(searched: Searched, records: TinyRecords) -> None:
     before = {run.info.run_id for run in list_runs()}
     MlflowClient().update_run(searched.children[0].info.run_id, "RUNNING")  # what a SIGKILL leaves behind
@@ -201,6 +206,7 @@ def test_a_trial_without_a_number_fails(trials: Trials) -> None:
     assert [run.info.status for run in list_runs(trials.parent)] == ["FAILED"]
 
 
+@pytest.mark.drill
 def test_every_trial_starts_from_the_weights_of_train(trials: Trials, trained: Trained) -> None:
     digests = []
 

@@ -62,6 +62,7 @@ def test_a_worker_that_dies_has_its_trial_failed_and_tried_again() -> None:
     assert len(settled) >= 2
 
 
+@pytest.mark.drill
 def test_a_trial_that_ends_its_process_three_times_is_given_up() -> None:
     with pytest.raises(SearchError, match=r"trial 2 \(.*SmallResNet.*\) was ended from outside 3 times"):
         search(3, deeds={"all": "die"})
@@ -75,7 +76,7 @@ def test_a_mistake_ends_the_search_in_one_sentence(capfd: pytest.CaptureFixture[
     assert count_states(search(3)) == {"FAIL": 1, "COMPLETE": 3}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.drill), signal.SIGTERM])
 def test_a_signal_ends_all_workers_and_queues_their_trials(number: int) -> None:
     def send_once_two_hang() -> None:
         while len(open_study("shared").list_running()) < 2:
@@ -122,6 +123,7 @@ def test_a_search_waits_for_the_trials_of_others_and_takes_over_what_they_lose()
     assert count_states(done) == {"FAIL": 1, "COMPLETE": 2}
 
 
+@pytest.mark.drill
 def test_two_searches_at_once_do_no_trial_twice() -> None:
     words = [
         sys.executable,

@@ -63,7 +63,7 @@ def list_values_of(name: str, **changed: Any) -> list[tuple[Any, ...]]:
     return list_values(study)
 
 
-@pytest.mark.parametrize("done", [0, 1, 3])
+@pytest.mark.parametrize("done", [0, 1, pytest.param(3, marks=pytest.mark.drill)])
 def test_a_killed_search_ends_with_the_trials_of_an_undisturbed_one(done: int) -> None:
     undisturbed = list_values_of("undisturbed")
     answer(open_study(trials=12), done)
@@ -138,6 +138,7 @@ def work(name: str) -> None:
     answer(open_study(name, trials=30))
 
 
+@pytest.mark.drill
 def test_processes_that_begin_at_once_share_the_trials_without_one_too_many() -> None:
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=work, args=("shared",)) for _ in range(3)]

@@ -125,6 +125,7 @@ def read_official(samples: Path) -> dict[str, str]:
     return splits
 
 
+@pytest.mark.drill
 def test_the_published_lists_reconcile_and_leak_as_is_known(samples: Path) -> None:
     splits = read_official(samples)
     lists = samples / "bigearthnet-v1/lists"

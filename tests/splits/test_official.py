@@ -85,6 +85,7 @@ def test_other_twins_in_a_list_of_pairs_are_counted(tmp_path: Path) -> None:
     assert assignment.warnings == ["train.csv: 1 patches have another Sentinel-1 twin than in the index"]
 
 
+@pytest.mark.drill
 def test_the_published_lists_of_v1_are_a_partition(samples: Path) -> None:
     paths = [samples / "bigearthnet-v1" / "lists" / f"{split}.csv.bz2" for split in SPLITS]
     names = [name for path in paths for name in bz2.decompress(path.read_bytes()).decode().split()]

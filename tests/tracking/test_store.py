@@ -36,6 +36,7 @@ def test_a_reader_makes_nothing(root: Path) -> None:
     assert [path.name for path in root.iterdir()] == ["dvc.yaml"]
 
 
+@pytest.mark.drill
 def test_a_deleted_experiment_is_restored_by_the_command_that_the_sentence_names(root: Path) -> None:
     experiment = open_store()
     MlflowClient().create_registered_model("landscribe")

@@ -161,7 +161,7 @@ def test_early_stopping_waits_so_many_epochs_for_a_better_one(patience_epochs: i
 @pytest.mark.parametrize(
     ("num_epochs", "changed"),
     [
-        (1, {"keep": "best"}),
+        pytest.param(1, {"keep": "best"}, marks=pytest.mark.drill),
         (3, {"keep": "best"}),
         (2, {"keep": "last", "ema_momentum": 0.9, "clip_norm": 0.1}),
         (2, {"early_stopping_epochs": 1, "optimizer": "SGD", "schedule": "cosine", "warmup_epochs": 1}),

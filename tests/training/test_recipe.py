@@ -12,6 +12,7 @@ from tests.support.model_fixtures import TinyRecords, make_plain_environment, ma
 from tests.support.paths import ROOT
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.drill
 
 # A process of its own: devices are divided before TensorFlow starts.
 CODE = """

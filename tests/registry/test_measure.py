@@ -19,6 +19,7 @@ from tests.support.challengers import BOOTSTRAP, make_config
 from tests.support.model_fixtures import TinyRecords, Trained
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.drill
 
 NAME = "measured"
 
