@@ -13,8 +13,6 @@ from landscribe.archive.bigearthnet_v2 import BigEarthNetV2
 from landscribe.archive.protocol import Archive
 from landscribe.core.errors import ArchiveError
 from landscribe.core.patch import S1_FOLDER, S2_FOLDER
-from landscribe.demo.config import DemoConfig
-from landscribe.demo.writer import write_demo_archive
 from tests.support.fake_v2 import ArchiveParts, write_v2_archive
 
 COMMAND = re.compile(r"Run: (?P<command>.*) and set archive\.(?P<key>\w+) to (?P<folder>\S+)$")
@@ -41,11 +39,9 @@ def follow(open_archive: Open, key: str, wrong: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> ArchiveParts:
-    """A small archive in the layout of v2; never written to."""
-    folder = tmp_path_factory.mktemp("whole")
-    write_demo_archive(DemoConfig(num_patches=12, num_tiles=2, seed=1), folder / "demo", num_workers=1)
-    return write_v2_archive(folder / "demo", folder / "v2")
+def whole(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> ArchiveParts:
+    """An archive in the layout of v2; never written to."""
+    return write_v2_archive(demo_root, tmp_path_factory.mktemp("whole"))
 
 
 @pytest.fixture
