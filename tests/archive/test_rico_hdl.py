@@ -59,7 +59,7 @@ def test_the_records_are_those_of_the_tiffs(
     assert found.read_listing().patches.equals(expected.read_listing().patches)
     assert (found.name, list(found.bands)) == (expected.name, list(expected.bands))
     for archive, folder in ((found, "found"), (expected, "expected")):
-        run(archive, tmp_path / folder, num_workers=2, bands=list(expected.bands))
+        run(archive, tmp_path / folder, bands=list(expected.bands))
     shards = [
         {path.name: path.read_bytes() for path in (tmp_path / folder).rglob("*") if path.is_file()}
         for folder in ("found", "expected")

@@ -358,42 +358,88 @@ def test_what_is_no_name_becomes_no_class(cell: str, tmp_path: Path) -> None:
     assert "line 7" in words
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "received ."),
-        (b"image_name,tags\n", "the table has none"),
-        (b"image_name,tags\na,sea,sand\n", "Put quotes around"),
-        (b'image_name,tags\na,"sea\nb,sand\n', "cannot be read"),
-        (b"image_name,tags,tags\na,sea,sand\n", "2 columns are called 'tags'"),
-        (b"tags,image_name\nsand\n", "line 2: expected 2 fields"),
-        (b"image_name,tags,labels\na,sea,sand\n", "archive.tags_column: tags"),
-        (b"file,path,tags\na,a,sand\n", "archive.image_column: file"),
-        (b"image_name,water,count\na,1,7\n", "line 2, column count: expected 0 or 1"),
-        (b"image_name,water,water\na,1,0\n", "two columns are called 'water'"),
-        (b"image_name,water,Water\na,1,0\n", "Write one spelling throughout"),
-        (b"image_name\na\n", "archive.tags_column"),
-        (b"PK\x03\x04 a workbook", "save the sheet as CSV"),
-        (b"PAR1 cut short", "expected CSV or Parquet"),
-        (b"image_name,tags\na,\"['sea', sand]\"\n", "Write the tags with ';' between them"),
-        (b"image_name,tags\na,sea|sand;sun\n", "Name the separator in archive.tag_separator"),
-        (b"image_name,tags\na,'sea'\nb,'sand'\n", "Take the quotes out of the table"),
-        (b"image_name,tags\na,sea_sand\nb,sea\nc,sand\n", "'sea_sand' is one tag, or 'sea' and 'sand' are"),
-        (b"image_name,tags\na,sea-sand sun\nb,sea\nc,sand sea\n", "write ' ' in the place of '-'"),
-        (b'image_name,tags\na,"sea,sand"\nb,sand sea\nc,sea\n', "write ',' in the place of ' '"),
-        ("image_name,tags\na,sea\uff0csand\n".encode(), "with '\uff0c' between them"),
-        (b"image_name,tags\na,sea and sand\nb,sea\n", "with 'and' between them"),
-        (b"image_name,sea,sand\na,1,\n", "write 0 or 1 in every row"),
-        (b"# note\nimage_name,tags\na,sea\n", "expected the columns image_name and tags"),
-        (b"image_name\ttags\na,sea\n", "Write a field for each column, with a tab between them"),
-        (b"i\0m\0a\0g\0e\0", "iconv -f UTF-16LE"),
-        (b"image_name,tags\na,\x93sea\x94\n", "iconv -f WINDOWS-1252"),
-    ],
-)
-def test_a_mistake_is_one_sentence(content: bytes, words: str, tmp_path: Path) -> None:
-    archive = prepare(tmp_path, folders, {"a": []})
-    (tmp_path / "table").write_bytes(content)
-    assert words in say(TaggedImages(archive.root, tmp_path / "table", PLANET_BAND_ORDER))
+SEA = b"image_name,tags\na,sea\n"
+BOTH = ["sand", "sea"]
+# The bytes of a table, words of the sentence, what the sentence says to do, and the tags of image a after that. What to
+# do: the table as it should be, keys of section `archive`, or the command that is shown (None).
+MISTAKES: list[tuple[bytes, str, bytes | TableForm | None, list[str]]] = [
+    (b"", "received .", SEA, ["sea"]),
+    (b"image_name,tags\n", "the table has none", SEA, ["sea"]),
+    (b"image_name,tags\na,sea,sand\n", "Put quotes around", b'image_name,tags\na,"sea,sand"\n', BOTH),
+    (b'image_name,tags\na,"sea\nb,sand\n', "cannot be read", b'image_name,tags\na,"sea"\nb,sand\n', ["sea"]),
+    (b"image_name,tags,tags\na,sea,sand\n", "2 columns are called 'tags'", b"image_name,tags,x\na,sea,sand\n", ["sea"]),
+    (b"tags,image_name\nsand\n", "line 2: expected 2 fields", b"tags,image_name\nsand,a\n", ["sand"]),
+    (b"image_name,tags,labels\na,sea,sand\n", "archive.tags_column: tags", TableForm(tags_column="tags"), ["sea"]),
+    (b"file,path,tags\na,a,sand\n", "archive.image_column: file", TableForm(image_column="file"), ["sand"]),
+    (b"image_name,water,count\na,1,7\n", "archive.tags_column: count", TableForm(tags_column="count"), ["7"]),
+    (b"image_name,water,count\na,1,7\n", "take it out of the table", b"image_name,water\na,1\n", ["water"]),
+    (b"image_name,water,water\na,1,0\n", "give each its own name", b"image_name,water,sea\na,1,0\n", ["water"]),
+    (b"image_name,water,Water\na,1,0\n", "give one another name", b"image_name,water,sea\na,1,0\n", ["water"]),
+    (b"image_name,what\na,sea\n", "archive.tags_column: what", TableForm(tags_column="what"), ["sea"]),
+    (b"image_name\na\n", "expected a column of tags", SEA, ["sea"]),
+    (b"PK\x03\x04 a workbook", "save the sheet as CSV", SEA, ["sea"]),
+    (b"PAR1 cut short", "expected CSV or Parquet", SEA, ["sea"]),
+    (b"image_name,tags\na,\"['sea', sand]\"\n", "with ';' between them", b"image_name,tags\na,sea;sand\n", BOTH),
+    (b"image_name,tags\na,sea|sand;sun\n", "in archive.tag_separator", TableForm("|"), ["sand;sun", "sea"]),
+    (b"image_name,tags\na,'sea'\nb,'sand'\n", "quotes out of the table", b"image_name,tags\na,sea\nb,sand\n", ["sea"]),
+    (b"image_name,tags\na,'sea'\nb,'sand'\n", "in brackets", b"image_name,tags\na,['sea']\nb,['sand']\n", ["sea"]),
+    (b"image_name,sea,sand\na,1,\n", "write 0 or 1 in every row", b"image_name,sea,sand\na,1,0\n", ["sea"]),
+    (b"# note\nimage_name,tags\na,sea\n", "expected the columns image_name and tags", SEA, ["sea"]),
+    (b"image_name\ttags\na,sea\n", "with a tab between them", b"image_name\ttags\na\tsea\n", ["sea"]),
+    (b"i\0m\0a\0g\0e\0", "iconv -f UTF-16LE", SEA, ["sea"]),
+    (b"image_name,tags\na,\x93sea\x94\n", "iconv -f WINDOWS-1252", None, ["\u201csea\u201d"]),
+]
+
+
+@pytest.mark.parametrize(("content", "words", "remedy", "tags"), MISTAKES)
+def test_a_mistake_is_one_sentence_and_what_it_says_to_do_works(
+    content: bytes, words: str, remedy: bytes | TableForm | None, tags: list[str], tmp_path: Path
+) -> None:
+    archive, table = prepare(tmp_path, folders, {"a": []}), tmp_path / "table"
+    table.write_bytes(content)
+    said = say(TaggedImages(archive.root, table, PLANET_BAND_ORDER))
+    assert words in said
+    if isinstance(remedy, bytes):
+        table.write_bytes(remedy)
+    elif remedy is None:
+        found = re.search(r"Run: (.*) and set archive\.labels_file to (.*)$", said)
+        assert found
+        subprocess.run(found[1], shell=True, check=True)  # noqa: S602
+        (out,) = shlex.split(found[2])
+        table = Path(out)
+    form = remedy if isinstance(remedy, TableForm) else FOUND
+    assert sorted(read(TaggedImages(archive.root, table, PLANET_BAND_ORDER, form))["a"]) == tags
+
+
+# One tag with a mark in its name, or several with the mark between them -> the mark that would separate them.
+UNCERTAIN = {
+    b"image_name,tags\na,sea_sand\nb,sea\nc,sand\n": "'sea_sand' is one tag, or 'sea' and 'sand' are",
+    b"image_name,tags\na,sea-sand sun\nb,sea\nc,sand sea\n": "write ' ' in the place of '-'",
+    b'image_name,tags\na,"sea,sand"\nb,sand sea\nc,sea\n': "write ',' in the place of ' '",
+    "image_name,tags\na,sea\uff0csand\n".encode(): "with '\uff0c' between them",
+    b"image_name,tags\na,sea and sand\nb,sea\n": "with 'and' between them",
+}
+
+
+@pytest.mark.parametrize("content", UNCERTAIN)
+def test_both_readings_of_an_uncertain_table_can_be_had_as_the_sentence_says(content: bytes, tmp_path: Path) -> None:
+    archive, table = prepare(tmp_path, folders, {"a": [], "b": [], "c": []}), tmp_path / "table"
+    table.write_bytes(content)
+    said = say(TaggedImages(archive.root, table, PLANET_BAND_ORDER))
+    assert UNCERTAIN[content] in said
+    found = re.search(r"archive\.tag_separator: '(.)'; if not, write '(.)' in (?:its place|the place of '(.*)') ", said)
+    assert found, said
+    one = read(TaggedImages(archive.root, table, PLANET_BAND_ORDER, TableForm(found[1])))
+    joint = found[3] or re.findall(r"several with '(.+?)' between", said)[0]
+    header, *rows = csv.reader(table.read_text(encoding="utf-8").splitlines())
+    with table.open(
+        "w", encoding="utf-8", newline=""
+    ) as stream:  # as a spreadsheet does, with quotes where they belong
+        spelt = f" {joint} " if joint == "and" else joint
+        csv.writer(stream).writerows([header, *([name, cell.replace(spelt, found[2])] for name, cell in rows)])
+    several = read(TaggedImages(archive.root, table, PLANET_BAND_ORDER))
+    assert sum(map(len, several.values())) > sum(map(len, one.values()))
+    assert {"sea", "sand"} <= set(several["a"])
 
 
 def test_a_named_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
