@@ -3,22 +3,38 @@
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 from tqdm import tqdm
 
 T = TypeVar("T")
 BAR_ROW_VARIABLE = "LANDSCRIBE_BAR_ROW"  # line of the terminal for the bars of one of several processes, from 0
-_LINE_EVERY_S = 15.0
+_LINE_EVERY_S, _LOOK_EVERY_S = 10.0, 1.0
+
+
+class _Heard:
+    """When this process last said something, on the monotonic clock; it starts with the process, nearly."""
+
+    at_s = time.monotonic()
+
+
+_heard = _Heard()
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    def emit(self, record: logging.LogRecord) -> None:
+        _heard.at_s = time.monotonic()
+        super().emit(record)
 
 
 def make_logger(name: str) -> logging.Logger:
     """Return a logger that writes plain lines to stderr, for a stage's own words."""
     logger = logging.getLogger(f"landscribe.{name}")
     if not logger.handlers:
-        handler = logging.StreamHandler(sys.stderr)
+        handler = _Handler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
@@ -41,6 +57,9 @@ def log_summary(stage: str, summary: Mapping[str, object]) -> None:
 class Meter:
     """How far one piece of work is.
 
+    Something is shown at least every ten seconds from the start of the process on, also while a first step takes long,
+    such as the tracing of a network: a thread looks after that.
+
     Args:
         total: how many units there are.
         what: the verb shown, e.g. "converting".
@@ -53,8 +72,10 @@ class Meter:
         if sys.stderr.isatty():
             row = int(os.environ.get(BAR_ROW_VARIABLE, "0"))
             self._bar = tqdm(total=total, desc=what, unit=f" {unit}", smoothing=0.1, leave=False, position=row)
-        self._done = 0
-        self._began = self._logged = time.monotonic()
+        self._done, self._began = 0, time.monotonic()
+        self._first: tuple[int, float] | None = None  # after which the rate is that of the work, without its start
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def advance(self, count: int = 1) -> None:
         """Count more units as done."""
@@ -62,19 +83,37 @@ class Meter:
         if self._bar is not None:
             self._bar.update(count)
             return
-        now = time.monotonic()
-        if now - self._logged > _LINE_EVERY_S and self._done:
-            self._logged = now
-            rate = self._done / (now - self._began)
-            left = format_duration((self._total - self._done) / rate)
-            speed = f"{rate:.3g}" if rate < 10 else f"{rate:.0f}"
-            words = (self._what, self._done, self._total, speed, self._unit, left)
-            make_logger("progress").info("%s: %d of %d, %s %s/s, about %s left", *words)
+        self._speak_if_silent()
+        if self._first is None:
+            self._first = self._done, time.monotonic()
 
     def close(self) -> None:
         """Remove the bar."""
+        self._closed.set()
         if self._bar is not None:
             self._bar.close()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(_LOOK_EVERY_S):
+            if self._bar is not None:
+                self._bar.refresh()
+            else:
+                self._speak_if_silent()
+
+    def _speak_if_silent(self) -> None:
+        now = time.monotonic()
+        if now - _heard.at_s <= _LINE_EVERY_S or self._done >= self._total:
+            return
+        _heard.at_s = now
+        first, began = self._first or (0, self._began)
+        if self._done <= first or now <= began:
+            make_logger("progress").info("%s: %d of %d %s", self._what, self._done, self._total, self._unit)
+            return
+        rate = (self._done - first) / (now - began)
+        left = format_duration((self._total - self._done) / rate)
+        speed = f"{rate:.3g}" if rate < 10 else f"{rate:.0f}"
+        words = (self._what, self._done, self._total, speed, self._unit, left)
+        make_logger("progress").info("%s: %d of %d, %s %s/s, about %s left", *words)
 
 
 def track(
