@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from landscribe.core.errors import ArchiveError
-from landscribe.downloads.headers import HeaderWalk, Member
+from landscribe.downloads.headers import HeaderWalk
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "GNU": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
 SHORT = ["a", "a/b.txt", f"{'d' * 90}/{'e' * 90}.tif"]
@@ -28,12 +28,17 @@ def write_tar(path: Path, names: list[str], tar_format: int) -> None:
             tar.addfile(info, io.BytesIO(rng.bytes(info.size)))
 
 
+Member = tuple[bytes, int, int, bool]
+
+
 def walk(path: Path, step: int | None = None) -> list[Member]:
-    """Return the members, with the file's size known at once or growing by steps."""
+    """Return name, offset, size and kind of the members, with the file's size known at once or growing by steps."""
     size = path.stat().st_size
+    members: list[Member] = []
     with path.open("rb") as stream:
         found = HeaderWalk(stream.fileno(), path.name)
-        members = [member for end in (*range(0, size, step or size), size) for member in found.read_until(end)]
+        for end in (*range(0, size, step or size), size):
+            found.read_until(end, lambda *member: members.append(member))
     assert found.has_ended
     return members
 
@@ -44,9 +49,7 @@ def test_members_are_those_of_tarfile(name: str, step: int | None, tmp_path: Pat
     path = tmp_path / "some.tar"
     write_tar(path, SHORT if name == "ustar" else LONG, FORMATS[name])
     with tarfile.open(path) as tar:
-        expected = [
-            Member(os.path.normpath(info.name).encode(), info.offset_data, info.size, info.isdir()) for info in tar
-        ]
+        expected = [(os.path.normpath(info.name).encode(), info.offset_data, info.size, info.isdir()) for info in tar]
     assert walk(path, step) == expected
 
 
@@ -60,7 +63,7 @@ def test_a_size_beyond_eight_gigabytes_is_read(tmp_path: Path) -> None:
             stream.write(head)
             stream.seek(len(head) + info.size)
             stream.write(bytes(1024))
-        assert walk(path) == [Member(b"large", len(head), info.size, False)]
+        assert walk(path) == [(b"large", len(head), info.size, False)]
 
 
 REFUSED: dict[str, tuple[Callable[[tarfile.TarInfo], None], str]] = {

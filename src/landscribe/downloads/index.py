@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from landscribe.core.files import replacing
-from landscribe.downloads.headers import Member
 
 Place = tuple[int, int]  # offset of the first byte, and size
 
@@ -25,23 +24,25 @@ class IndexBuilder:
         self._folders: dict[bytes, int] = {}
         self._endings: dict[bytes, int] = {}
         self._folder_of, self._ending_of, self._offsets, self._sizes = array("i"), array("i"), array("q"), array("q")
-        self._last = (b"", b"", -1)  # folder of the last file, what its files' names begin with, its number
+        # Of the last file: its folder's number, the folder's path and "/", the same and the folder's own name.
+        self._number, self._above, self._own = -1, b"/", b"/"
 
-    def add(self, member: Member) -> None:
+    def add(self, name: bytes, offset: int, size: int, is_folder: bool) -> None:
         """Take in a member; of two files of the same path the later one counts, as when a tar is extracted."""
-        if member.is_folder:
-            self._folders.setdefault(member.name, len(self._folders))
+        if is_folder:
+            self._folders.setdefault(name, len(self._folders))
             return
-        folder, _, name = member.name.rpartition(b"/")
-        if folder != self._last[0] or self._last[2] < 0:
-            number = self._folders.setdefault(folder, len(self._folders))
-            self._last = (folder, folder.rpartition(b"/")[2], number)
-        own, number = self._last[1:]
-        ending = _FOLDER_NAME + name[len(own) :] if own and name.startswith(own) else name
-        self._folder_of.append(number)
+        if not name.startswith(self._above) or b"/" in name[len(self._above) :]:  # the files of a folder stand together
+            folder, mark, _ = name.rpartition(b"/")
+            self._number = self._folders.setdefault(folder, len(self._folders))
+            self._above = folder + mark
+            self._own = self._above + folder.rpartition(b"/")[2]
+        own = self._own
+        ending = _FOLDER_NAME + name[len(own) :] if name.startswith(own) else name[len(self._above) :]
+        self._folder_of.append(self._number)
         self._ending_of.append(self._endings.setdefault(ending, len(self._endings)))
-        self._offsets.append(member.offset)
-        self._sizes.append(member.size)
+        self._offsets.append(offset)
+        self._sizes.append(size)
 
     def write(self, path: Path) -> None:
         """Write the index, complete or not at all."""

@@ -24,12 +24,12 @@ from landscribe.downloads.parts import Download
 from landscribe.downloads.stream import Reader, explain_early_end, find_form, open_content
 from landscribe.runtime.lock import hold_lock
 from landscribe.runtime.pool import map_in_workers
-from landscribe.runtime.progress import Meter, format_duration, make_logger
+from landscribe.runtime.progress import Meter, format_duration, make_logger, track
 
 SCRATCH_VARIABLE, KEEP_VARIABLE = "LANDSCRIBE_SCRATCH", "LANDSCRIBE_KEEP_UNPACKED"
 _BUFFER_BYTES = 1 << 22
 _SAMPLE_BYTES = 1 << 28  # of content: how far it is compressed, and how fast it is read, is known then
-_MEMBERS_PER_STEP = 10_000
+_STEP_BYTES = 100_000_000  # after which progress may be shown
 _MB, _GB = 1_000_000, 1_000_000_000
 
 
@@ -118,19 +118,19 @@ def remove_tars(downloads: Sequence[Download]) -> None:
 
 
 def _index_plain(download: Download, builder: IndexBuilder) -> None:
-    with download.parts[0].open("rb", buffering=0) as stream:
-        walk = HeaderWalk(stream.fileno(), str(download.parts[0]))
+    path = download.parts[0]
+    with path.open("rb", buffering=0) as stream:
+        walk = HeaderWalk(stream.fileno(), str(path))
         end = os.fstat(stream.fileno()).st_size
-        meter = Meter(end // _MB, f"indexing {download.name}", "MB")
-        done = 0
-        for number, member in enumerate(walk.read_until(end)):
-            builder.add(member)
-            if number % _MEMBERS_PER_STEP == 0:
-                meter.advance((walk.position - done) // _MB)
-                done += (walk.position - done) // _MB * _MB
-        meter.close()
+        steps = [*range(0, end, _STEP_BYTES), end]
+        for step in track(steps, total=end // _MB, what=f"indexing {path.name}", unit="MB", count=_count_step):
+            walk.read_until(step, builder.add)
     if not walk.has_ended:
         raise ArchiveError(explain_early_end(download))
+
+
+def _count_step(end: int) -> int:
+    return _STEP_BYTES // _MB if end % _STEP_BYTES == 0 and end else 0
 
 
 def _write_tar(download: Download, path: Path, builder: IndexBuilder) -> None:
@@ -163,8 +163,7 @@ def _copy(read: Reader, descriptor: int, walk: HeaderWalk, builder: IndexBuilder
             _write_at(descriptor, chunk, size)
         size += num_bytes
         watch.count_written(size)
-        for member in walk.read_until(size):
-            builder.add(member)
+        walk.read_until(size, builder.add)
     return size
 
 
