@@ -11,11 +11,13 @@ import rasterio
 
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1
 from landscribe.archive.bigearthnet_v2 import BigEarthNetV2
+from landscribe.archive.layouts import remove_unpacked
 from landscribe.archive.protocol import Archive
 from landscribe.conversion.converter import convert
 from landscribe.core.bands import S1_BANDS, S2_BANDS
 from landscribe.core.errors import ArchiveError, PatchError
 from landscribe.core.patch import S1_FOLDER, S2_FOLDER
+from landscribe.downloads import unpacked
 from tests.archive.conftest import copy_pairs
 from tests.conversion.test_converter import make_config, prepare, run
 from tests.support.fake_v2 import ArchiveParts, write_v2_archive
@@ -179,3 +181,19 @@ def test_a_conversion_that_has_all_shards_needs_no_pixels(pairs: Path, tmp_path:
     for _ in range(2):
         convert(source, make_config(), tmp_path / "records", tmp_path / "scratch", 1)
     assert called == [1]
+
+
+def test_v2_is_listed_by_its_index_alone_and_unpacked_again_for_pixels(
+    v2: tuple[ArchiveParts, Outcome], tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, _ = v2
+    packed = FORMS["gzip, ustar"](parts.root, tmp_path / "downloads", "S2")
+    before = BigEarthNetV2(packed, None, None, parts.label_files).read_listing().patches
+    with monkeypatch.context() as patch:
+        patch.setattr(unpacked, "open_content", lambda *_: pytest.fail("unpacked again"))
+        remove_unpacked(BigEarthNetV2(packed, None, None, parts.label_files))
+        archive = BigEarthNetV2(packed, None, None, parts.label_files)
+        assert archive.read_listing().patches.equals(before)
+    assert [path.suffix for path in scratch.iterdir()] == [".arrow"]
+    assert archive.read_patch(before["path"][0].as_py(), None, [S2_BANDS["B02"]])["B02"].shape == (120, 120)
+    assert len(list(scratch.iterdir())) == 2

@@ -26,6 +26,7 @@ from landscribe.core.patch import S1_SCENE, V2_GRANULE, is_s1_name, is_s2_name
 from landscribe.core.quarantine import LeftOut
 from landscribe.core.tiles import PATCH_SIZE_M
 from landscribe.downloads.parts import Download
+from landscribe.downloads.unpacked import unpack_all
 from landscribe.runtime.pool import map_in_workers
 from landscribe.runtime.progress import track
 
@@ -107,6 +108,7 @@ class BigEarthNetV1:
         """
         labels = read_label_table(self.labels_file) if self.labels_file else None
         listing = Listing(PATCH_SCHEMA.empty_table())
+        unpack_all(self.find_downloads())  # the labels are in them
         tables = {}
         for sensor, root in self._roots.items():
             needs_labels = labels is None and (sensor is _S2 or self.root is None)

@@ -25,6 +25,7 @@ from landscribe.core.errors import ArchiveError
 from landscribe.core.patch import V1_S2_NAME, V2_S1_NAME, V2_S2_NAME
 from landscribe.core.quarantine import LeftOut
 from landscribe.downloads.parts import Download
+from landscribe.downloads.unpacked import unpack_all
 
 _DISTANT = "its Sentinel-1 twin lies elsewhere: tile, column or row of s1_name differ"
 _SPLITS = pa.array(["train", "validation", "test"])
@@ -105,6 +106,7 @@ class BigEarthNetV2:
         if self.s1_root is not None:
             rows = _set_apart(rows, pc.not_equal(rows["cell"], rows["s1_cell"]), listing.quarantined, _DISTANT)
         if self.maps_root is not None:
+            unpack_all(self.find_downloads())
             rows = _read_labels(self._files[MAPS_TREE.key], self.maps_root, rows, listing)
         _count_name_quirks(rows, listing)
         listing.patches = self._make_patches(rows)

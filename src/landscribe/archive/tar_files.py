@@ -9,7 +9,7 @@ from landscribe.archive.patch_files import MOST_BYTES, FolderFiles, PatchFiles
 from landscribe.archive.wrong_folder import IsName, Kind, tell_kind
 from landscribe.downloads.index import Place, TarIndex
 from landscribe.downloads.parts import Download, find_download, list_downloads
-from landscribe.downloads.unpacked import unpack, unpack_all
+from landscribe.downloads.unpacked import find_unpacked, unpack, unpack_all
 from landscribe.runtime.progress import make_logger
 
 
@@ -45,14 +45,20 @@ class Root(NamedTuple):
 
 
 def open_roots(roots: Mapping[str, Root]) -> dict[str, PatchFiles]:
-    """Return the files of each root, by the key of section `archive`; downloads are unpacked, side by side.
+    """Return the files of each root, by the key of section `archive`.
+
+    Downloads without an index are unpacked, side by side. One whose tar was removed is listed by its index and unpacked
+    again when a file is read.
 
     Raises:
         ArchiveError: a download is damaged or not complete, or there is no space.
     """
     downloads = {key: root.find_download() for key, root in roots.items()}
-    unpack_all([download for download in downloads.values() if download])
-    return {key: _open(root, downloads[key]) for key, root in roots.items()}
+    unpack_all([download for download in downloads.values() if download and not find_unpacked(download).is_indexed])
+    return {
+        key: TarFiles(download, roots[key].is_name) if download else FolderFiles(str(roots[key].path))
+        for key, download in downloads.items()
+    }
 
 
 def iter_parts(download: Download) -> Iterator[tuple[str, list[str]]]:
@@ -62,35 +68,35 @@ def iter_parts(download: Download) -> Iterator[tuple[str, list[str]]]:
         yield part.name, [str(part)]
 
 
-def _open(root: Root, download: Download | None) -> PatchFiles:
-    if download is None:
-        return FolderFiles(str(root.path))
-    unpacked = unpack(download)
-    return TarFiles(unpacked.path, unpacked.index_path, root.is_name)
-
-
 class TarFiles:
     """The files in an unpacked download.
 
     Args:
-        path: of the tar.
-        index_path: its index.
+        download: whose index is there.
         is_name: of the folders that lie in the folder of the patches.
     """
 
-    def __init__(self, path: Path, index_path: Path, is_name: IsName) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY)
-        self._path, self._index_path, self._is_name = path, index_path, is_name
-        self._index = TarIndex(index_path)
+    def __init__(self, download: Download, is_name: IsName) -> None:
+        self._download, self._is_name = download, is_name
+        self._index = TarIndex(find_unpacked(download).index_path)
         top = self._index.find_parent(is_name) or b""
         self._top = top + b"/" if top else b""
         self._last: tuple[bytes, dict[bytes, Place]] = (b"/", {})
+        self._opened: tuple[Path, int] | None = None
 
-    def __reduce__(self) -> tuple[type["TarFiles"], tuple[Path, Path, IsName]]:
-        return TarFiles, (self._path, self._index_path, self._is_name)
+    def __reduce__(self) -> tuple[type["TarFiles"], tuple[Download, IsName]]:
+        return TarFiles, (self._download, self._is_name)
 
     def __del__(self) -> None:
-        os.close(self._descriptor)
+        if self._opened:
+            os.close(self._opened[1])
+
+    def _open(self) -> tuple[Path, int]:
+        """Return the tar and its open descriptor."""
+        if self._opened is None:
+            path = unpack(self._download).path
+            self._opened = path, os.open(path, os.O_RDONLY)
+        return self._opened
 
     def list_folder(self, path: str, key: str) -> list[tuple[str, bool]]:
         """Look the folder up in the index."""
@@ -107,12 +113,12 @@ class TarFiles:
         if place is None:
             return None
         offset, size = place
-        return os.pread(self._descriptor, min(size, MOST_BYTES + 1), offset)
+        return os.pread(self._open()[1], min(size, MOST_BYTES + 1), offset)
 
     def locate(self, path: str) -> str:
         """Return a part of the tar as GDAL names it: https://gdal.org/user/virtual_file_systems.html#vsisubfile."""
         offset, size = self._find(path) or (0, 0)
-        return f"/vsisubfile/{offset}_{size},{self._path}"
+        return f"/vsisubfile/{offset}_{size},{self._open()[0]}"
 
     def _find(self, path: str) -> Place | None:
         folder, _, name = os.fsencode(path).rpartition(b"/")

@@ -46,9 +46,14 @@ class UnpackedTar:
     index_path: Path
 
     @property
+    def is_indexed(self) -> bool:
+        """Whether the index is there: enough to list the files."""
+        return self.index_path.exists()
+
+    @property
     def is_complete(self) -> bool:
         """Whether both are there."""
-        return self.index_path.exists() and self.path.exists()
+        return self.is_indexed and self.path.exists()
 
 
 def find_unpacked_dir() -> Path:
