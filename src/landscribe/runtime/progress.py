@@ -71,7 +71,9 @@ class Meter:
         self._bar = None
         if sys.stderr.isatty():
             row = int(os.environ.get(BAR_ROW_VARIABLE, "0"))
-            self._bar = tqdm(total=total, desc=what, unit=f" {unit}", smoothing=0.1, leave=False, position=row)
+            # A pseudo-terminal may have no size; tqdm would show nothing there.
+            size = {} if os.get_terminal_size(sys.stderr.fileno()).columns else {"ncols": 80, "nrows": 24}
+            self._bar = tqdm(total=total, desc=what, unit=f" {unit}", smoothing=0.1, leave=False, position=row, **size)
         self._done, self._began = 0, time.monotonic()
         self._first: tuple[int, float] | None = None  # after which the rate is that of the work, without its start
         self._closed = threading.Event()
