@@ -17,6 +17,7 @@ import numpy as np
 from landscribe.core.errors import TrainingError
 from landscribe.models.classifier import freeze_backbone
 from landscribe.pipeline.backend import keras
+from landscribe.runtime.progress import track
 from landscribe.training.config import EpochLog, TrainConfig
 from landscribe.training.epoch_lines import EpochMeter
 from landscribe.training.norms import NormEstimator
@@ -224,7 +225,8 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         averaged = self._config.ema_momentum > 0
         self._evaluated.set_weights(read_weights(self.model, averaged))
         if self._config.norm_batches and (averaged or self._norms.is_due(num_steps)):
-            self._norms.estimate(self._task.norm_batches)
+            for _ in track([0], total=1, what="computing batch statistics", unit="passes"):  # takes long to trace
+                self._norms.estimate(self._task.norm_batches)
 
 
 def _assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
