@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow(4)
+
 # Stands for uv: it makes an environment of nothing but a Python.
 FAKE_UV = f"""#!/bin/sh
 echo "uv $*" >> "$UV_LOG"

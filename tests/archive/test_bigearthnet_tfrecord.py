@@ -21,6 +21,8 @@ from landscribe.core.tfrecord import decode_example, iter_records, read_record
 from tests.support.fake_tfrecord import Features, write_examples, write_tfrecord_archive
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow(6)
+
 DOCUMENTED = (ROOT / "docs/archive_quirks.md").read_text(encoding="utf-8")
 NAME = "S2A_MSIL2A_20170613T101031_87_48"
 ALPHABETICAL = sorted(BEN_19_CODES)

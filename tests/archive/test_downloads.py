@@ -23,6 +23,8 @@ from tests.conversion.test_converter import make_config, prepare, run
 from tests.support.fake_v2 import ArchiveParts, write_v2_archive
 from tests.support.packing import pack, split
 
+pytestmark = pytest.mark.slow(25)
+
 Packed = Callable[[Path, Path], Path]
 
 

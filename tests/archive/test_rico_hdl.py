@@ -19,6 +19,8 @@ from tests.conversion.test_converter import run
 from tests.support.fake_v2 import ArchiveParts, write_v2_archive
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow(4)
+
 
 @pytest.fixture(scope="module")
 def parts(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> ArchiveParts:

@@ -15,6 +15,8 @@ from landscribe.core.errors import ArchiveError
 from landscribe.core.patch import S1_FOLDER, S2_FOLDER
 from tests.support.fake_v2 import ArchiveParts, write_v2_archive
 
+pytestmark = pytest.mark.slow(5)
+
 COMMAND = re.compile(r"Run: (?P<command>.*) and set archive\.(?P<key>\w+) to (?P<folder>\S+)$")
 SETTING = re.compile(r"Set archive\.(?P<key>\w+) to (?P<folder>.*)\.$")
 

@@ -17,6 +17,7 @@ from tests.support.challengers import Challenge
 from tests.support.paths import ROOT
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(8)
 
 PREDICT = ("predict", ".", "--model", "models:/landscribe@champion", "--out", "labels.csv")
 COMMANDS = (("history",), PREDICT, ("promote",), ("rollback",), ())  # (): what `make repro` asks when DVC is done

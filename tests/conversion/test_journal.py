@@ -24,6 +24,8 @@ from landscribe.records.schema import write_manifest
 from landscribe.records.statistics import make_statistics, write_statistics
 from tests.conversion.test_converter import make_config, open_demo, prepare
 
+pytestmark = pytest.mark.slow(11)
+
 CONFIG = make_config(bands=["B01", "VV"], shard_size_mb=0.4)  # ten shards
 
 

@@ -18,6 +18,8 @@ from landscribe.demo.config import DemoConfig
 from landscribe.demo.presence import ensure_demo_archive
 from landscribe.demo.writer import write_demo_archive
 
+pytestmark = pytest.mark.slow(7)
+
 CONFIG = DemoConfig(num_patches=60, num_tiles=3, seed=1)  # that of the fixture demo_root
 
 

@@ -14,6 +14,8 @@ from landscribe.evaluation.bootstrap import (
 from landscribe.evaluation.metrics import compute_metrics
 from tests.support.problems import draw_problem, make_config
 
+pytestmark = pytest.mark.slow(3)
+
 CONFIG = make_config().bootstrap
 
 

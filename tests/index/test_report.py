@@ -17,6 +17,8 @@ from landscribe.core.quarantine import LeftOut
 from landscribe.index.labels import Index, build_index
 from landscribe.index.report import choose_examples, write_discover_report
 
+pytestmark = pytest.mark.slow(4)
+
 BEN_19 = NOMENCLATURES["BEN-19"]()
 FILES = [
     "class_counts.csv",

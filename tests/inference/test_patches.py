@@ -27,6 +27,8 @@ from tests.support.fake_images import write_planet_tiffs
 from tests.support.fake_rasters import KINDS, SIZE_PX, Kind, draw_values, write_folder, write_raster
 from tests.support.fake_v2 import write_v2_archive
 
+pytestmark = pytest.mark.slow(6)
+
 _BRIGHT = 5000  # digital numbers that FakeServed warns of
 CLASSES = ("Beaches, dunes, sands", "water")
 

@@ -15,6 +15,7 @@ from landscribe.records.reader import iter_split
 from tests.support.model_fixtures import STORED_BANDS, TinyRecords
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(23)
 
 DIHEDRAL = NO_AUGMENTATION.model_copy(update={"dihedral": True})
 ON = DIHEDRAL.model_copy(update={"shift_fraction": 0.2, "zoom_fraction": 0.2, "gain_fraction": 0.2, "mixup_alpha": 0.4})

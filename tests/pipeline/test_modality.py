@@ -11,6 +11,7 @@ from landscribe.pipeline.modality import SensorDropout, drop_sensors, make_fills
 from tests.support.model_fixtures import TinyRecords
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(3)
 
 Bands = dict[str, np.ndarray]
 FILLS = {"S1": {"VV": -12.5, "VH": -19.25}, "S2": {"B02": 700.0, "B05": 1100.0}}

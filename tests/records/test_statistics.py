@@ -17,6 +17,8 @@ from landscribe.records.statistics import (
     write_statistics,
 )
 
+pytestmark = pytest.mark.slow(11)
+
 RNG = np.random.default_rng(0)
 ARRAYS: dict[str, np.ndarray] = {
     "empty": np.empty((0, 3), np.uint16),

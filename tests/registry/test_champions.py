@@ -16,6 +16,7 @@ from landscribe.tracking.registered import CHAMPION
 from landscribe.tracking.store import open_store
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(7)
 
 NUM_VERSIONS = 3
 

@@ -26,6 +26,7 @@ from landscribe.tracking.store import open_store
 from tests.support.model_fixtures import make_candidate
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(5)
 
 MODEL = "landscribe"
 

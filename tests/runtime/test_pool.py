@@ -13,6 +13,8 @@ from landscribe.core.errors import WorkerError
 from landscribe.runtime.pool import map_in_workers, start_workers
 from tests.support.processes import kill_first, wait_until_ended
 
+pytestmark = pytest.mark.slow(7)
+
 
 @pytest.mark.parametrize("num_workers", [1, 2, None])
 @pytest.mark.parametrize("num_tasks", [0, 1, 7])

@@ -19,6 +19,8 @@ from tests.splits.test_places import is_meeting, list_facts
 from tests.support.georeferenced import CELLS, GRIDS, Grid, apply, make_grid_index, write_grid, write_images
 from tests.support.indices import make_config, shuffle
 
+pytestmark = pytest.mark.slow(8)
+
 Contacts = dict[tuple[str, str], tuple[bool, bool]]
 
 

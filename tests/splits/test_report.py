@@ -13,6 +13,8 @@ from landscribe.splits.assignment import Assignment
 from landscribe.splits.leakage import audit
 from landscribe.splits.report import write_split_report
 
+pytestmark = pytest.mark.slow(5)
+
 CLASSES = ["forest", "$water$", "_none"]
 FILES = [
     "class_balance.csv",

@@ -14,6 +14,8 @@ from landscribe.splits.leakage import audit
 from landscribe.splits.strategies import make_splits
 from tests.support.indices import GRANULES, make_config, make_grid, make_index, shuffle
 
+pytestmark = pytest.mark.slow(6)
+
 SIDE = 20  # patches of a tile
 TILES = {"33UUP": (32633, 300_000), "33UVP": (32633, 300_000 + 1200 * 17 + 300), "32UQU": (32632, 700_000)}
 COUNTRIES = {"33UUP": "Austria", "33UVP": "Serbia", "32UQU": "Switzerland"}

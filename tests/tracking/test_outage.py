@@ -16,6 +16,7 @@ from landscribe.core.errors import RegistryError, StoreDownError
 from landscribe.tracking import outage
 
 pytest_plugins = ["tests.support.words"]
+pytestmark = pytest.mark.slow(7)
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -18,6 +18,7 @@ from landscribe.tracking.outbox import Outbox, deliver
 from landscribe.tracking.store import open_store
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(5)
 
 
 class FlakyStore:

@@ -21,6 +21,7 @@ from landscribe.tracking.store import EXPERIMENT, open_store
 from tests.support.model_fixtures import TinyRecords
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(4)
 
 PARAMS = {"train": {"learning_rate": 1e-5, "bands": ["B02"], "augmentation": {"dihedral": True}}}
 HISTORY = [{"epoch": 1, "loss": 0.5, "val_loss": 0.6}, {"epoch": 2, "loss": 0.25, "val_loss": 0.4}]

@@ -15,6 +15,7 @@ from landscribe.tracking.registered import find_registered, read_alias
 from landscribe.tracking.store import EXPERIMENT, open_store, open_store_to_read
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(6)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from landscribe.tracking import studies
 from landscribe.tracking.store import open_store
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(3)
 
 
 def open_parent(key: str) -> str:

@@ -11,6 +11,7 @@ from landscribe.training.epoch_lines import EpochMeter
 def test_a_long_epoch_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     now_s = 0.0
     monkeypatch.setattr(progress, "time", types.SimpleNamespace(monotonic=lambda: now_s))
+    monkeypatch.setattr(progress._heard, "at_s", 0.0)
     logger = progress.make_logger("progress")
     logger.addHandler(caplog.handler)
     meter = EpochMeter("trial 3", epochs=2, steps=10)
@@ -20,5 +21,5 @@ def test_a_long_epoch_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch, caplog
         meter.on_train_batch_end(batch)
     meter.on_epoch_end(1)
     logger.removeHandler(caplog.handler)
-    assert caplog.messages[0].startswith("trial 3, epoch 2 of 2: 3 of 10, 0.167 batches/s, about 42 s left")
-    assert len(caplog.messages) == 3
+    assert caplog.messages[0].startswith("trial 3, epoch 2 of 2: 2 of 10, 0.167 batches/s, about 48 s left")
+    assert len(caplog.messages) == 4

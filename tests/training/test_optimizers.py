@@ -9,6 +9,8 @@ from landscribe.pipeline.backend import keras
 from landscribe.training.optimizers import build_optimizer, build_schedule
 from tests.support.model_fixtures import make_train_config
 
+pytestmark = pytest.mark.slow(6)
+
 STEPS = 10
 
 

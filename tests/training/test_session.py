@@ -14,6 +14,7 @@ from landscribe.training.state import Snapshot, TrainState
 from tests.support.model_fixtures import MODEL_BANDS, TinyRecords, make_train_config
 
 pytest_plugins = ["tests.support.model_fixtures"]
+pytestmark = pytest.mark.slow(4)
 
 HISTORY = [{"epoch": 1, "loss": 0.5, "val_macro_ap": 0.25}]
 CHANGES: dict[str, dict[str, Any]] = {
