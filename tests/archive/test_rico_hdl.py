@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import lmdb
 import numpy as np
 import pytest
-import rasterio
 from safetensors.numpy import save
 
 from landscribe.archive.bigearthnet_v2 import BigEarthNetV2
@@ -16,6 +14,7 @@ from landscribe.core.bands import S1_BANDS, S2_BANDS
 from landscribe.core.errors import ArchiveError, PatchError
 from landscribe.core.params import read_params
 from tests.conversion.test_converter import run
+from tests.support.fake_rico import encode_entries, write_lmdb
 from tests.support.fake_v2 import ArchiveParts, write_v2_archive
 from tests.support.paths import ROOT
 
@@ -28,26 +27,10 @@ def parts(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> ArchiveP
     return write_v2_archive(demo_root, tmp_path_factory.mktemp("v2"))
 
 
-def read_bands(folder: Path) -> dict[str, np.ndarray]:
-    found = {}
-    for path in folder.iterdir():
-        with rasterio.open(path) as dataset:
-            found[path.stem.rpartition("_")[2]] = dataset.read(1)
-    return found
-
-
-def write_lmdb(folder: Path, entries: dict[str, bytes]) -> Path:
-    with lmdb.open(str(folder), map_size=1 << 30) as environment, environment.begin(write=True) as transaction:
-        for name, content in entries.items():
-            transaction.put(name.encode(), content)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def entries(parts: ArchiveParts) -> dict[str, bytes]:
     """Patch name -> its bands as the encoder writes them, both sensors."""
-    folders = [folder for root in (parts.root, parts.s1_root) for folder in root.glob("*/*")]
-    return {folder.name: save(read_bands(folder)) for folder in folders}
+    return encode_entries(parts)
 
 
 @pytest.mark.parametrize("sensors", ["S2", "S1", "S1 S2"])

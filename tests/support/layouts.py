@@ -6,6 +6,7 @@ from pathlib import Path
 from landscribe.core.bands import S1_BANDS, S2_BANDS
 from landscribe.core.patch import S1_FOLDER, S2_FOLDER
 from tests.support.fake_images import write_planet_tiffs
+from tests.support.fake_rico import encode_entries, write_lmdb
 from tests.support.fake_tfrecord import write_tfrecord_archive
 from tests.support.fake_v2 import write_v2_archive
 
@@ -49,6 +50,14 @@ def write_v2_maps(demo_root: Path, folder: Path) -> str:
     return f"{words} archive.labels_file={parts.label_files[0]} archive.nomenclature=CLC-43 {_take(list(S2_BANDS))}"
 
 
+def write_rico(demo_root: Path, folder: Path) -> str:
+    """Both sensors of v2 in an LMDB, the archive's own split."""
+    parts = write_v2_archive(demo_root, folder)
+    root = write_lmdb(folder / "lmdb", encode_entries(parts))
+    words = f"archive.layout=rico-hdl archive.root={root} archive.labels_file={parts.label_files[0]}"
+    return f"{words} {OFFICIAL} {_take([*S2_BANDS, *S1_BANDS])}"
+
+
 def write_tfrecord(demo_root: Path, folder: Path) -> str:
     """Both sensors, split as the files are."""
     write_tfrecord_archive(demo_root, folder / "tfrecords")
@@ -71,6 +80,7 @@ LAYOUTS: dict[str, Callable[[Path, Path], str]] = {
     "v1 pairs": write_v1_pairs,
     "v2": write_v2,
     "v2 reference maps": write_v2_maps,
+    "rico-hdl": write_rico,
     "tfrecord": write_tfrecord,
     "images of four bands": write_images,
 }

@@ -20,7 +20,7 @@ from landscribe.splits.config import SplitConfig
 from landscribe.training.config import TrainConfig
 from landscribe.training.weights import find_source
 
-WITH_OFFICIAL_SPLIT = ("bigearthnet-v2", "bigearthnet-tfrecord")
+WITH_OFFICIAL_SPLIT = ("bigearthnet-v2", "bigearthnet-tfrecord", "rico-hdl")
 
 SECTIONS: dict[str, type[Section]] = {
     "archive": ArchiveConfig,
