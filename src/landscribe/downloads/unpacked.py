@@ -84,15 +84,21 @@ def unpack(download: Download) -> UnpackedTar:
         return unpacked
     lock = unpacked.index_path.with_suffix(".lock")
     with hold_lock(lock, f"unpacks {download.name}", wait=True), _explain_full(lock.parent):
-        if not unpacked.is_complete:
-            builder = IndexBuilder()
-            if unpacked.path == download.parts[0]:
-                _index_plain(download, builder)
-            else:
-                _write_tar(download, unpacked.path, builder)
-            builder.write(unpacked.index_path)
-        lock.unlink()
+        try:
+            if not unpacked.is_complete:
+                _make(download, unpacked)
+        finally:
+            lock.unlink()
     return unpacked
+
+
+def _make(download: Download, unpacked: UnpackedTar) -> None:
+    builder = IndexBuilder()
+    if unpacked.path == download.parts[0]:
+        _index_plain(download, builder)
+    else:
+        _write_tar(download, unpacked.path, builder)
+    builder.write(unpacked.index_path)
 
 
 def unpack_all(downloads: Sequence[Download]) -> None:
