@@ -15,7 +15,7 @@ from tests.test_river import DRAWN, PICTURES, SMALL
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout after its first `make repro`, committed."""
     made = Checkout(tmp_path_factory.mktemp("river"))
-    made.repro(SMALL)
+    made.repro(SMALL.replace("search.trials=1", "search.trials=2"))
     made.commit("first run")
     return made
 
