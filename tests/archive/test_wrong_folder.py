@@ -83,6 +83,20 @@ def test_a_folder_of_v1_with_downloads_beside_others(pairs: Path, tmp_path: Path
     assert follow(open_v1, key, place) == [f"{packed[key][0]}.tar.gz"]
 
 
+@pytest.mark.parametrize("named", ["folder", "file"])
+@pytest.mark.parametrize("key", ["root", "s1_root"])
+def test_an_archive_packed_in_another_way_is_unpacked_as_the_sentence_says(
+    pairs: Path, tmp_path: Path, key: str, named: str
+) -> None:
+    folder = pairs / {"root": S2_FOLDER, "s1_root": S1_FOLDER}[key]
+    names = sorted(path.name for path in folder.iterdir())
+    packed = tmp_path / f"downloads/BigEarthNet-{'S2' if key == 'root' else 'S1'}-v1.0.tar.xz"
+    packed.parent.mkdir()
+    pack(folder, packed, ["-J"])
+    shutil.rmtree(folder)
+    assert follow(open_v1, key, packed.parent if named == "folder" else packed) == names
+
+
 @pytest.mark.parametrize("key", ["root", "s1_root", "maps_root"])
 @pytest.mark.parametrize("depth", ["too high", "too low", "a patch", "no folder of the tile", "a patch without"])
 def test_a_folder_of_v2_too_high_too_low_or_without_its_tiles(parts: ArchiveParts, key: str, depth: str) -> None:

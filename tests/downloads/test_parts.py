@@ -14,6 +14,7 @@ SERIES = [
     ["a.tar.gz.00", "a.tar.gz.01", "a.tar.gz.02"],
     ["a.tar.zst.001", "a.tar.zst.002"],
     ["a.tar.part1", "a.tar.part2"],
+    [f"a.tar.gz.part{number}" for number in range(1, 13)],
     ["a.tar.gz-part-09", "a.tar.gz-part-10"],
     [f"a.tgz{first}{second}" for first in "ab" for second in "abcdefghijklmnopqrstuvwxyz"],
 ]

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from landscribe.archive.patch_files import MOST_BYTES, FolderFiles, PatchFiles
-from landscribe.archive.wrong_folder import IsName, Kind, tell_kind
+from landscribe.archive.wrong_folder import IsName, Kind, check_unpacked, tell_kind
 from landscribe.downloads.index import Place, TarIndex
 from landscribe.downloads.parts import Download, find_download, list_downloads
 from landscribe.downloads.unpacked import find_unpacked, unpack, unpack_all
 from landscribe.runtime.progress import make_logger
+
+_SETTINGS: dict[Kind, str] = {"S2": "archive.root", "S1": "archive.s1_root", "maps": "archive.maps_root"}
 
 
 class Root(NamedTuple):
@@ -30,10 +32,11 @@ class Root(NamedTuple):
         """Return the download; None for a folder of patches, or one that is absent.
 
         Raises:
-            ArchiveError: a part of it is absent.
+            ArchiveError: a part of it is absent, or it is packed in another way than by gzip or zstd.
         """
         if download := find_download(self.path):
             return download
+        check_unpacked(self.path, _SETTINGS[self.kind], self.is_name)
         try:
             with os.scandir(self.path) as items:
                 if any(item.is_dir() for item in items):

@@ -11,6 +11,7 @@ from typing import Literal, cast
 import pyarrow as pa
 
 from landscribe.core.errors import ArchiveError
+from landscribe.downloads.parts import find_download
 
 _PACKED = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.zstd", ".tar.xz", ".tar.bz2")
 _LEVELS, _MOST_FOLDERS, _MOST_MEMBERS = 2, 200, 1000
@@ -58,8 +59,9 @@ def suggest_folder(folder: Path, setting: str, is_name: IsName, kind: Kind) -> s
     if found:
         return f" Set {setting} to {next((path for path in found if tell_kind(path) == kind), found[0])}."
     packed = [path for path in _list_packed(folder) if tell_kind(path) == kind]
-    if packed and setting.startswith("archive."):
-        return f" Set {setting} to {packed[0]}."
+    readable = [path for path in packed if find_download(path)] if setting.startswith("archive.") else []
+    if readable:
+        return f" Set {setting} to {readable[0]}."
     return f" {_explain_packed(packed[0], setting, is_name)}" if packed else ""
 
 

@@ -9,7 +9,7 @@ from landscribe.core.errors import ArchiveError
 _TAR = r".+\.(?:tar(?:\.(?:gz|zst|zstd))?|tgz|tzst)"
 _WHOLE = re.compile(_TAR, re.IGNORECASE)
 # split gives letters, or digits with -d; people add a dot, or "part". Letters behind a dot alone may be another ending.
-_PART = re.compile(rf"(?P<stem>{_TAR}(?P<dot>[._-]?part[._-]?|\.)?)(?P<mark>[a-z]{{2,3}}|[0-9]{{1,4}})", re.IGNORECASE)
+_PART = re.compile(rf"(?P<stem>{_TAR}(?:[._-]?part[._-]?|\.)?)(?P<mark>[a-z]{{2,3}}|[0-9]{{1,4}})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,14 @@ def find_download(path: Path) -> Download | None:
     if named is None or path.is_dir():
         return None
     stem, own = named
-    marks = sorted(found[1] for other in path.parent.glob("*") if (found := _split(other.name)) and found[0] == stem)
+    found = (_split(other.name) for other in path.parent.glob("*"))
+    marks = sorted((part[1] for part in found if part and part[0] == stem), key=_rank)
     if not marks or (stem.endswith(".") and marks[0].isalpha() and not {own, marks[0]} & {"aa", "aaa"}):
         return None
     first = marks[0] if _is_first(marks[0]) else "1".zfill(len(marks[0])) if marks[0].isdigit() else "a" * len(marks[0])
-    marks = [mark for mark in marks if len(mark) == len(first)]
+    marks = [mark for mark in marks if len(mark) == len(first) or (mark.isdigit() and mark[0] != "0")]
     expected = [first]
-    while expected[-1] < marks[-1]:
+    while _rank(expected[-1]) < _rank(marks[-1]):
         expected.append(_follow(expected[-1]))
     absent = [f"{stem}{mark}" for mark in expected if mark not in marks]
     if absent:
@@ -96,6 +97,11 @@ def _split(name: str) -> tuple[str, str] | None:
 def _is_first(mark: str) -> bool:
     """Return whether a series begins with this mark: aa, 0 or 1 with any number of zeros before it."""
     return set(mark) == {"a"} or (mark.isdigit() and int(mark) <= 1)
+
+
+def _rank(mark: str) -> tuple[int, str]:
+    """Return what sorts marks in the order of the parts: 9 before 10."""
+    return len(mark), mark
 
 
 def _follow(mark: str) -> str:
