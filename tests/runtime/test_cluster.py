@@ -18,6 +18,7 @@ from landscribe.core.errors import PatchError, WorkerError
 from landscribe.runtime import cluster
 from landscribe.runtime.pool import map_in_workers
 from tests.conversion.test_converter import make_config, open_demo, prepare
+from tests.runtime.test_pool import check_ahead
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow(12)
@@ -94,6 +95,10 @@ def test_tasks_are_done_in_order_elsewhere_in_the_same_folder(address: str, tmp_
     assert os.getpid() not in pids
     assert set(folders) == {str(tmp_path)}
     assert not list((tmp_path / ".landscribe").iterdir())
+
+
+def test_no_task_is_begun_that_is_further_ahead_than_allowed(address: str, tmp_path: Path) -> None:
+    check_ahead(tmp_path, 2, num_workers=None, waits=False)
 
 
 def test_a_number_of_workers_means_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

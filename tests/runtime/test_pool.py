@@ -27,6 +27,31 @@ def test_one_task_needs_no_other_process() -> None:
     assert next(map_in_workers(lambda _: os.getpid(), [0])) == os.getpid()  # a lambda cannot be sent
 
 
+@pytest.mark.parametrize("ahead", [1, 3, None])
+def test_no_task_is_begun_that_is_further_ahead_than_allowed(tmp_path: Path, ahead: int | None) -> None:
+    check_ahead(tmp_path, ahead, num_workers=2, waits=True)  # ends: the next one is begun before a result is there
+
+
+def check_ahead(folder: Path, ahead: int | None, num_workers: int | None, *, waits: bool) -> None:
+    """Ask for the results of tasks that say when they begin; each may wait for the next one to begin."""
+    tasks = [(folder, number, waits and number < 7) for number in range(8)]
+    for number, done in enumerate(map_in_workers(begin_and_wait, tasks, num_workers, ahead=ahead)):
+        assert done == number
+        most = 8 if ahead is None else number + 1 + ahead
+        assert number + 1 <= len(list(folder.glob("task*"))) <= most
+
+
+def begin_and_wait(task: tuple[Path, int, bool]) -> int:
+    """Say that a task has begun; wait until the next one has."""
+    folder, number, waits = task
+    (folder / f"task{number}").touch()
+    deadline = time.monotonic() + 20
+    while waits and not (folder / f"task{number + 1}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return number
+
+
 def test_an_error_of_a_worker_is_raised_here() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         list(map_in_workers(int, ["1", "x", "2"], 2))

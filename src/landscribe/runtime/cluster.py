@@ -16,9 +16,8 @@ import socket
 import threading
 import time
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Executor, Future, wait
+from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +27,7 @@ from landscribe.core.params import find_scratch
 from landscribe.runtime.code_digest import compute_code_digest, freeze_code
 from landscribe.runtime.interrupts import note_interrupts
 from landscribe.runtime.lock import hold_lock
+from landscribe.runtime.look_ahead import map_in_order
 from landscribe.runtime.progress import make_logger
 
 T = TypeVar("T")
@@ -76,7 +76,9 @@ class _Terms:
     versions: dict[str, str]
 
 
-def map_on_cluster(address: str, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
+def map_on_cluster(
+    address: str, function: Callable[[T], R], tasks: Iterable[T], ahead: int | None = None
+) -> Iterator[R]:
     """Yield `function(task)` of each task, in order, worked on by the workers of a Dask scheduler.
 
     A task whose worker is lost goes to another one. What ends this iterator early takes back the tasks that have not
@@ -86,6 +88,7 @@ def map_on_cluster(address: str, function: Callable[[T], R], tasks: Iterable[T])
         address: of the scheduler, e.g. `tcp://10.0.0.1:8786` or `tls://...`. It is trusted: tasks are pickles.
         function: of a module that a worker can import.
         tasks: what can be pickled.
+        ahead: as `map_in_workers` takes it.
 
     Raises:
         WorkerError: Dask is not installed, no scheduler answers, the scheduler or too many workers were lost, or a
@@ -99,9 +102,13 @@ def map_on_cluster(address: str, function: Callable[[T], R], tasks: Iterable[T])
         _translate_errors(address),
     ):
         calls = _make_calls(heartbeat, function, tasks)
-        yield from _map_in_order(
-            client.get_executor(pure=False), calls, check, functools.partial(_warn_if_idle, client)
-        )
+        num_submitted = _MAX_IN_FLIGHT if ahead is None else min(_MAX_IN_FLIGHT, ahead + 1)
+        executor = client.get_executor(pure=False)
+        submit = functools.partial(executor.submit, pickle.loads)
+        try:
+            yield from map_in_order(submit, calls, num_submitted, functools.partial(_wait, client, check))
+        finally:
+            executor.shutdown(wait=False)  # takes back what nobody waits for
 
 
 def _make_calls(heartbeat: Path, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[bytes]:
@@ -251,30 +258,15 @@ def _note_interrupts() -> Iterator[Callable[[], None]]:
         check()
 
 
-def _map_in_order(
-    executor: Executor, calls: Iterable[bytes], check: Callable[[], None], look: Callable[[], None]
-) -> Iterator[Any]:
-    """Yield what the calls return, in their order; while one is waited for `check` is called often, `look` rarely."""
-    waiting: deque[Future[Any]] = deque()
-    try:
-        for call in calls:
-            waiting.append(executor.submit(pickle.loads, call))
-            if len(waiting) == _MAX_IN_FLIGHT:
-                yield _wait(waiting.popleft(), check, look)
-        while waiting:
-            yield _wait(waiting.popleft(), check, look)
-    finally:
-        executor.shutdown(wait=False)  # takes back what nobody waits for
-
-
-def _wait(future: Future[Any], check: Callable[[], None], look: Callable[[], None]) -> Any:
+def _wait(client: Any, check: Callable[[], None], future: Future[Any]) -> Any:
+    """Return what a call returns; meanwhile `check` is called often, and a cluster without workers is said at times."""
     check()
     looked = time.monotonic()
     while not wait([future], _CHECK_EVERY_S).done:
         check()
         if time.monotonic() - looked > _LOOK_EVERY_S:
             looked = time.monotonic()
-            look()
+            _warn_if_idle(client)
     return future.result()
 
 

@@ -11,20 +11,23 @@ import signal
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from landscribe.core.errors import WorkerError
 from landscribe.runtime.interrupts import note_interrupts
+from landscribe.runtime.look_ahead import map_in_order
 from landscribe.runtime.parent import end_with_parents
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def map_in_workers(function: Callable[[T], R], tasks: Sequence[T], num_workers: int | None = None) -> Iterator[R]:
+def map_in_workers(
+    function: Callable[[T], R], tasks: Sequence[T], num_workers: int | None = None, *, ahead: int | None = None
+) -> Iterator[R]:
     """Yield `function(task)` of each task, in order; a single task is worked on in this process.
 
     Args:
@@ -32,6 +35,8 @@ def map_in_workers(function: Callable[[T], R], tasks: Sequence[T], num_workers: 
         tasks: what can be pickled.
         num_workers: processes; None: the cluster whose Dask scheduler DASK_SCHEDULER_ADDRESS names, else the cores of
             this machine. The results do not depend on it.
+        ahead: at most as many tasks are begun beyond the result that is asked for, so that results do not fill the
+            memory while their consumer is slower than the workers; None: all.
 
     Raises:
         WorkerError: a worker was killed, or the cluster cannot be used.
@@ -40,14 +45,15 @@ def map_in_workers(function: Callable[[T], R], tasks: Sequence[T], num_workers: 
     if address and num_workers is None and len(tasks) > 1:
         from landscribe.runtime.cluster import map_on_cluster  # here: Dask takes half a second to import
 
-        yield from map_on_cluster(address, function, tasks)
+        yield from map_on_cluster(address, function, tasks, ahead)
         return
     num_workers = min(num_workers or os.cpu_count() or 1, len(tasks))
     if num_workers <= 1:
         yield from map(function, tasks)
         return
     with start_workers(num_workers) as executor:
-        yield from executor.map(function, tasks)
+        submit = functools.partial(executor.submit, function)
+        yield from map_in_order(submit, tasks, len(tasks) if ahead is None else ahead + 1, Future.result)
 
 
 @contextlib.contextmanager
