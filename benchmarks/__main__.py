@@ -15,6 +15,7 @@ CASES = (
     "fingerprint",
     "index_v2",
     "losses",
+    "map",
     "pipeline",
     "pruning",
     "published",

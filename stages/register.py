@@ -15,7 +15,6 @@ from stages import paths
 
 
 def main() -> None:
-    name = parse_section(read_params(), "register", config.RegisterConfig).model_name
     split = parse_section(read_params(), "split", SplitConfig)
     facts = documentation.read_facts(paths.REPORTS, paths.MODEL, paths.MANIFEST, paths.METRICS, split)
     documentation.write_documentation(paths.DOCUMENTATION, facts)
@@ -29,10 +28,11 @@ def main() -> None:
         statistics=read_statistics(paths.BAND_STATISTICS),
         description=documentation.make_description(facts),
         scores_path=paths.SCORES / "test.parquet",
+        window_m=facts.window_m,
     )
     run_id = runs.ensure_run(facts.metrics, paths.REPORTS)
     studies.ensure_study(paths.REPORTS / "search")
-    registration.write_registration(paths.REGISTRATION, candidate, name, run_id)
+    registration.write_registration(paths.REGISTRATION, candidate, config.read_model_name(), run_id)
     runs.add_to_run(run_id, {}, paths.REPORTS, ["register"])
 
 

@@ -1,4 +1,4 @@
-"""The command `landscribe`: demo, import, search, ablate, predict, promote, rollback, history."""
+"""The command `landscribe`: demo, import, search, ablate, predict, map, promote, rollback, history."""
 
 import argparse
 from collections.abc import Callable
@@ -12,8 +12,9 @@ from landscribe.core.params import PARAMS_FILE, expand_path, find_repository, pa
 from landscribe.demo.config import DemoConfig
 from landscribe.demo.writer import write_demo_archive
 from landscribe.evaluation.config import EvaluateConfig
+from landscribe.maps.config import MapConfig
 from landscribe.models.config import MachineConfig
-from landscribe.registry.config import PromoteConfig, RegisterConfig
+from landscribe.registry.config import PromoteConfig, read_model_name
 from landscribe.runtime.entry import run_or_exit
 from landscribe.training.config import TrainConfig
 
@@ -27,7 +28,7 @@ def main() -> None:
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="landscribe", description="Multi-label land cover of satellite patches.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_demo, _add_import, _add_search, _add_ablate, _add_predict, _add_decisions):
+    for add in (_add_demo, _add_import, _add_search, _add_ablate, _add_predict, _add_map, _add_decisions):
         add(commands)
     return parser
 
@@ -116,6 +117,33 @@ def _add_predict(commands: Any) -> None:
     )
 
 
+def _add_map(commands: Any) -> None:
+    more = "An interrupted map is resumed by the same command."
+    scene = _add(commands, "map", _run_map, "label a whole scene with a registered model", more)
+    scene.add_argument("scene", type=expand_path, metavar="SCENE", help="a .SAFE or its ZIP, a folder of bands, a raster")
+    scene.add_argument(
+        "--model", required=True, metavar="URI", help="registered model, e.g. models:/landscribe@champion"
+    )
+    scene.add_argument(
+        "--out", required=True, type=expand_path, metavar="FOLDER", help="folder of the map; it is made"
+    )
+    scene.add_argument(
+        "--offset", type=int, metavar="N", help="add N to the optical bands (default: what the product's metadata says)"
+    )
+    scene.add_argument(
+        "--stride-px", type=int, metavar="N", help="side of a cell, pixels of the finest band (default: a window)"
+    )
+    scene.add_argument(
+        "--window-m", type=float, metavar="M", help="ground size of a window, metres (default: what the model knows)"
+    )
+    scene.add_argument(
+        "--s1-root", type=expand_path, metavar="FOLDER", help="VV and VH on the grid of the scene, if they lie elsewhere"
+    )
+    scene.add_argument(
+        "--band-order", type=lambda text: text.split(","), metavar="BANDS", help="names of the bands of a raster"
+    )
+
+
 def _add_decisions(commands: Any) -> None:
     what = "make the challenger the champion if it is better on the test split"
     promote = _add(commands, "promote", _run_promote, what, "Exit status: 0 promoted, 1 refused.")
@@ -198,6 +226,14 @@ def _run_predict(arguments: argparse.Namespace) -> None:
     print(f"{len(table)} patches labelled: {arguments.out}")  # noqa: T201
 
 
+def _run_map(arguments: argparse.Namespace) -> None:
+    from landscribe.maps.request import MapRequest, map_scene
+
+    given = {name: value for name, value in vars(arguments).items() if name in MapRequest.__dataclass_fields__}
+    config = parse_section(read_params(find_repository() / PARAMS_FILE), "map", MapConfig)
+    print(map_scene(MapRequest(**given), config))  # noqa: T201
+
+
 def _run_promote(arguments: argparse.Namespace) -> None:
     from landscribe.registry.decision import format_decision, make_outcome
     from landscribe.registry.promotion import Terms, promote
@@ -210,7 +246,7 @@ def _run_promote(arguments: argparse.Namespace) -> None:
         records_dir=root / "data/records",
         force_reason=arguments.force,
     )
-    decision = promote(_read_model_name(), terms)
+    decision = promote(read_model_name(), terms)
     print(format_decision(decision))  # noqa: T201
     if decision.verdict == "refused":
         raise PromotionError(make_outcome(decision))
@@ -220,7 +256,7 @@ def _run_promote(arguments: argparse.Namespace) -> None:
 def _run_rollback(arguments: argparse.Namespace) -> None:
     from landscribe.registry.rollback import rollback
 
-    print(rollback(_read_model_name()))  # noqa: T201
+    print(rollback(read_model_name()))  # noqa: T201
 
 
 def _run_history(arguments: argparse.Namespace) -> None:
@@ -229,10 +265,5 @@ def _run_history(arguments: argparse.Namespace) -> None:
     from landscribe.tracking.store import open_store_to_read
 
     open_store_to_read()
-    name = _read_model_name()
+    name = read_model_name()
     print(format_history(name, read_log(name)))  # noqa: T201
-
-
-def _read_model_name() -> str:
-    """Return the registered model of params.yaml: the command works from any folder of the repository."""
-    return parse_section(read_params(find_repository() / PARAMS_FILE), "register", RegisterConfig).model_name

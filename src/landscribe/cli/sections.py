@@ -12,6 +12,7 @@ from landscribe.core.params import Section, check_sections, find_repository, par
 from landscribe.demo.config import DemoConfig
 from landscribe.evaluation.config import EvaluateConfig
 from landscribe.index.config import DiscoverConfig
+from landscribe.maps.config import MapConfig
 from landscribe.models.config import MachineConfig, find_kind
 from landscribe.registry.config import PromoteConfig, RegisterConfig
 from landscribe.search.config import SearchConfig
@@ -32,6 +33,7 @@ SECTIONS: dict[str, type[Section]] = {
     "train": TrainConfig,
     "machine": MachineConfig,
     "evaluate": EvaluateConfig,
+    "map": MapConfig,
     "register": RegisterConfig,
     "promote": PromoteConfig,
 }

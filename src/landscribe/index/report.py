@@ -16,6 +16,7 @@ from landscribe.core.multi_hot import encode_multi_hot
 from landscribe.core.quarantine import summarise_reasons, write_left_out
 from landscribe.figures.charts import draw_bars, draw_histogram, draw_images, draw_matrix
 from landscribe.figures.true_colour import choose_colours, to_true_colour
+from landscribe.index.ground_size import find_window_m
 from landscribe.index.labels import Index, compute_cooccurrence
 
 _NUM_EXAMPLES = 16
@@ -78,6 +79,7 @@ def _summarise(index: Index, multi_hot: np.ndarray, classes: Sequence[str]) -> d
         "num_with_coordinates": table.num_rows - table["longitude"].null_count,
         "num_with_grid_cell": table.num_rows - table["column"].null_count,
         "not_located": _count(table, "unlocated").to_dict(),
+        "window_m": find_window_m(table),
         "countries": _count(table, "country").to_dict(),
         "official_split": _count(table, "official_split").to_dict(),
         "quirks": {name: number for name, number in sorted(index.quirks.items()) if number},

@@ -85,6 +85,12 @@ class Facts:
         return section
 
     @property
+    def window_m(self) -> float | None:
+        """Ground side of the patches, metres; None where it is unknown."""
+        side_m: float | None = self.reports["discover"].get("window_m")
+        return side_m
+
+    @property
     def tags(self) -> Mapping[str, str]:
         """Tags of the run."""
         tags: Mapping[str, str] = self.run["tags"]

@@ -30,7 +30,13 @@ from landscribe.tracking.registered import CHALLENGER, DIGEST_TAG, read_alias
 from landscribe.tracking.store import open_store, open_store_to_read
 
 METRIC_TAG, TEST_TAG = "test_macro_ap", "test_digest"
+_REMEDY = (
+    "Expected e.g. models:/landscribe@champion (after make repro and landscribe promote), models:/landscribe/1 or a"
+    " run's model."
+)
 _SERVED_MODEL = Path(__file__).with_name("served_model.py")
+# Facts that can be read before the network is loaded, also if the signature has no inputs.
+_METADATA = ("bands", "optional", "resamples", "max_nodata_fraction", "thresholds", "window_m")
 _SERVING_LIBRARIES = ("tensorflow", "keras", "mlflow", "numpy", "pandas", "pillow")
 
 
@@ -47,6 +53,7 @@ class Candidate:
         statistics: band -> statistics of the train split, as `records.statistics.read_statistics` returns them.
         description: Markdown that the version's page shows; at most 5,000 characters.
         scores_path: truth and scores of these test records; a version without them cannot be compared with another.
+        window_m: ground side of the patches that it was trained on, metres; None where it is unknown.
     """
 
     model_path: Path
@@ -58,12 +65,14 @@ class Candidate:
     statistics: Mapping[str, Mapping[str, Any]]
     description: str = ""
     scores_path: Path | None = None
+    window_m: float | None = None
 
     @property
     def digest(self) -> str:
         """What makes two candidates the same model: weights, card, thresholds, train range and the code that serves."""
         model, served = compute_file_digest(self.model_path), compute_code_digest("landscribe.registry.served_model")
-        return compute_digest(model, served, repr(self.thresholds.tolist()), repr(self.percentiles))
+        parts = (repr(self.thresholds.tolist()), repr(self.percentiles), repr(self.window_m))
+        return compute_digest(model, served, *parts)
 
     @property
     def percentiles(self) -> dict[str, dict[str, float]]:
@@ -147,13 +156,20 @@ def load_served(uri: str) -> Any:
         RegistryError: there is no such model.
     """
     open_store_to_read()
-    remedy = (
-        "Expected e.g. models:/landscribe@champion (after make repro and landscribe promote), models:/landscribe/1 or a"
-        " run's model."
-    )
     # From a copy: MLflow writes a file into the folder that it loads from, which may be that of the store.
-    with expect_answer(f"model {uri} cannot be loaded", remedy), tempfile.TemporaryDirectory() as folder:
+    with expect_answer(f"model {uri} cannot be loaded", _REMEDY), tempfile.TemporaryDirectory() as folder:
         return mlflow.pyfunc.load_model(uri, dst_path=folder)
+
+
+def load_description(uri: str) -> Model:
+    """Return what is known of the served model of a URI without loading it: signature, metadata, `model_uuid`.
+
+    Raises:
+        RegistryError: there is no such model.
+    """
+    open_store_to_read()
+    with expect_answer(f"model {uri} cannot be read", _REMEDY):
+        return Model.load(uri)
 
 
 def make_signature(card: ModelCard) -> ModelSignature:
@@ -201,6 +217,7 @@ def _save_served(candidate: Candidate, folder: Path, mlflow_model: Model) -> Non
         "percentiles": candidate.percentiles,
         "nomenclature": candidate.card.nomenclature,
         "thresholds": dict(zip(candidate.card.classes, candidate.thresholds.tolist(), strict=True)),
+        "window_m": candidate.window_m,
     }
     write_json(folder / "facts.json", facts)
     mlflow.pyfunc.save_model(
@@ -210,10 +227,7 @@ def _save_served(candidate: Candidate, folder: Path, mlflow_model: Model) -> Non
         artifacts={"network": str(candidate.model_path), "facts": str(folder / "facts.json")},
         signature=make_signature(candidate.card),
         input_example=dict(candidate.example),
-        # Readable before the network is loaded, also if the signature has no inputs.
-        metadata={
-            name: getattr(candidate.card, name) for name in ("bands", "optional", "resamples", "max_nodata_fraction")
-        },
+        metadata={name: facts[name] for name in _METADATA},
         # Given explicitly: MLflow would start a process and import TensorFlow to infer them.
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _SERVING_LIBRARIES],
     )

@@ -58,6 +58,17 @@ def find_registered(uri: str) -> ModelVersion:
     return version
 
 
+def name_version(uri: str) -> str:
+    """Return e.g. "landscribe version 3" for the URI of a registered version; the URI itself for any other."""
+    if not uri.startswith("models:/"):
+        return uri
+    try:
+        version = find_registered(uri)
+    except RegistryError:
+        return uri
+    return f"{version.name} version {version.version}"
+
+
 def fetch_network(version: ModelVersion, folder: Path) -> Path:
     """Return `model.keras` of a version, copied into `folder` unless it is there from before.
 

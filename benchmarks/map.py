@@ -1,0 +1,174 @@
+"""The map of a whole tile of Sentinel-2, as JPEG 2000 with ESA's tiles and as COG.
+
+The reference is what cannot be saved: the processor time of decoding each band once and of the model on the same
+windows, each alone, over the cores of the machine. Start-up (TensorFlow, MLflow, the model) is in the wall time of the
+map and not in the reference; it is printed. Memory is the proportional set size, summed over all processes.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import Figure
+from benchmarks.served import register_random
+from landscribe.core.bands import S2_BANDS
+
+SIDE_M, WINDOW_M, PART = 109_800, 1_200, 0.1
+TILES_PX = {10: 1024, 20: 640, 60: 192}
+MOST = {"jp2": 1.25, "tif": 1.15}
+MOST_MB, MOST_GROWTH = 2_000.0, 1.1
+_CROP_PX = 2_048
+
+_DECODE = """
+import resource, sys
+import rasterio
+for path in sys.argv[1:]:
+    with rasterio.Env(GDAL_NUM_THREADS=1), rasterio.open(path) as source:
+        source.read(1)
+usage = resource.getrusage(resource.RUSAGE_SELF)
+print(usage.ru_utime + usage.ru_stime)
+"""
+_MODEL = """
+import resource, sys, time
+import numpy as np
+import landscribe.pipeline.backend
+from landscribe.core.bands import S2_BANDS
+from landscribe.registry.registration import load_served
+served, count = load_served(sys.argv[1]), int(sys.argv[2])
+generator = np.random.default_rng(1)
+values = {name: generator.integers(200, 4000, (92, band.size_px, band.size_px), np.uint16) for name, band in S2_BANDS.items()}
+served.predict(values)
+def used():
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+began = used()
+for _ in range(count // 92):
+    served.predict(values)
+print((used() - began) * count / (count // 92 * 92))
+"""
+
+
+def run() -> list[Figure]:
+    """Measure both formats, and how the time grows from a tenth of the scene to the whole."""
+    figures = []
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        uri = register_random(root, list(S2_BANDS))
+        (root / "params.yaml").write_text("map: {max_nodata_fraction: 0.1, max_cloud_fraction: null}\n")
+        for suffix in MOST:
+            scene = write_scene(root / suffix, suffix, 1.0)
+            figures += _measure(root, uri, scene, suffix)
+            if suffix == "tif":
+                figures.append(_measure_growth(root, uri))
+    return figures
+
+
+def write_scene(folder: Path, suffix: str, share: float) -> Path:
+    """Write a folder with one file per band: a landscape of noise in several scales; the upper share of the rows."""
+    import rasterio
+    from rasterio.transform import from_origin
+
+    folder.mkdir()
+    for number, (name, band) in enumerate(S2_BANDS.items()):
+        resolution_m = int(band.resolution_m or 0)
+        columns = SIDE_M // resolution_m
+        rows = round(columns * share / 20) * 20
+        size = TILES_PX[resolution_m]
+        profile = {
+            "height": rows, "width": columns, "count": 1, "dtype": "uint16", "crs": "EPSG:32633",
+            "transform": from_origin(500_040, 5_400_000, resolution_m, resolution_m),
+        }  # fmt: skip
+        options = {"driver": "JP2OpenJPEG", "blockxsize": size, "blockysize": size, "quality": 20, "ycc": "no"}
+        if suffix == "tif":
+            options = {"driver": "GTiff", "tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate"}
+        with rasterio.open(folder / f"{name}.{suffix}", "w", **profile, **options) as target:
+            target.write(_draw((rows, columns), number), 1)
+    return folder
+
+
+def _draw(shape: tuple[int, int], seed: int) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    values = generator.normal(0, 25, (_CROP_PX, _CROP_PX)).astype(np.float32)
+    for scale in (8, 64, 256):
+        coarse = generator.normal(0, 150, (_CROP_PX // scale, _CROP_PX // scale)).astype(np.float32)
+        values += np.kron(coarse, np.ones((scale, scale), np.float32))
+    crop = np.clip(values + 1500, 1, 10_000).astype(np.uint16)
+    repeats = (-(-shape[0] // _CROP_PX), -(-shape[1] // _CROP_PX))
+    return np.tile(crop, repeats)[: shape[0], : shape[1]]
+
+
+def _measure(root: Path, uri: str, scene: Path, suffix: str) -> list[Figure]:
+    count = (-(-SIDE_M // WINDOW_M)) ** 2
+    decode_s = float(_run([sys.executable, "-c", _DECODE, *map(str, sorted(scene.iterdir()))]))
+    model_s = float(_run([sys.executable, "-c", _MODEL, uri, str(count)]).split()[-1])
+    wall_s, peak_mb, processor_s = run_map(root, uri, scene)
+    reference_s = (decode_s + model_s) / (os.cpu_count() or 1)
+    sys.stdout.write(
+        f"map, {suffix}: decoding {decode_s:.1f} s and model {model_s:.1f} s of processor time alone; map"
+        f" {processor_s:.1f} s of processor time, {wall_s:.1f} s by the clock\n"
+    )
+    return [
+        Figure(f"map: a tile as {suffix}", wall_s, "s", reference_s, wall_s / reference_s, MOST[suffix] * reference_s),
+        Figure(f"map: memory of all processes, {suffix}", peak_mb, "MB", MOST_MB, peak_mb / MOST_MB, MOST_MB),
+    ]
+
+
+def _measure_growth(root: Path, uri: str) -> Figure:
+    """Compare the time per row of cells of a tenth, a half and the whole: from a tenth to a half, and to the whole."""
+    walls = {}
+    for share in (0.1, 0.5, 1.0):
+        folder = root / "tif" if share == 1 else write_scene(root / f"part{share:g}", "tif", share)
+        walls[share] = run_map(root, uri, folder)[0]
+    slope_low = (walls[0.5] - walls[0.1]) / 0.4
+    slope_high = (walls[1.0] - walls[0.5]) / 0.5
+    sys.stdout.write(f"map: {', '.join(f'{share:g} of the rows {wall:.1f} s' for share, wall in walls.items())}\n")
+    return Figure(
+        "map: time of the second half per row, beside that of the first", slope_high, "s", slope_low,
+        slope_high / slope_low, MOST_GROWTH * slope_low,
+    )  # fmt: skip
+
+
+def run_map(root: Path, uri: str, scene: Path) -> tuple[float, float, float]:
+    """Return wall seconds, peak memory in MB and processor seconds of `landscribe map`."""
+    command = [sys.executable, "-m", "landscribe.cli", "map", str(scene), "--model", uri, "--out", str(root / "map")]
+    before, began = os.times(), time.monotonic()
+    process = subprocess.Popen(command, env=os.environ | {"DVC_ROOT": str(root)}, stderr=subprocess.DEVNULL)
+    peak_mb = 0.0
+    while process.poll() is None:
+        peak_mb = max(peak_mb, measure_memory_mb(process.pid))
+        time.sleep(0.5)
+    wall_s, after = time.monotonic() - began, os.times()
+    if process.returncode:
+        raise RuntimeError(f"{command} ended with {process.returncode}")
+    used_s = after.children_user + after.children_system - before.children_user - before.children_system
+    return wall_s, peak_mb, used_s
+
+
+def measure_memory_mb(pid: int) -> float:
+    """Return the proportional set size of a process and its descendants, MB."""
+    total_kb, todo = 0, [pid]
+    while todo:
+        one = todo.pop()
+        try:
+            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+            total_kb += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+            for task in Path(f"/proc/{one}/task").iterdir():
+                todo += map(int, (task / "children").read_text().split())
+        except (OSError, StopIteration):  # it has just ended
+            continue
+    return total_kb / 1e3
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps([vars(figure) for figure in run()], indent=1))

@@ -1,0 +1,72 @@
+"""The files of a map, made of its labelled windows."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from landscribe.maps.cells import RowOfCells, make_cells
+from landscribe.maps.geoparquet import make_polygons, write_labels
+from landscribe.maps.geotiff import make_transform, write_scores_tif
+from landscribe.maps.mapping import LabelledScene, make_labels
+from landscribe.maps.quicklook import draw_quicklook
+from landscribe.maps.windows import find_nodata
+
+SCORES, LABELS, QUICKLOOK = "scores.tif", "labels.parquet", "quicklook.png"
+
+
+def write_map(labelled: LabelledScene, out: Path, thresholds: Mapping[str, float], facts: Mapping[str, str]) -> int:
+    """Write `scores.tif`, `labels.parquet` and `quicklook.png`; return the number of labelled cells.
+
+    Args:
+        labelled: every window of it is done.
+        out: folder to write to.
+        thresholds: class -> score from which on it is a label, in class order.
+        facts: metadata of the files: scene, model, offset and the like.
+    """
+    view, scene = labelled.work.view, labelled.work.scene
+    classes, grid = list(labelled.work.classes), view.grid
+    transform = make_transform(scene.transform, grid.stride_px)
+    scores = (cells.scores for cells in iter_cells(labelled))
+    write_scores_tif(out / SCORES, scores, grid.shape, classes, scene.crs_wkt, transform, facts)
+    rows = (
+        (
+            cells,
+            make_labels(cells.scores, thresholds),
+            make_polygons(scene.transform, number, grid.shape_px, grid.stride_px),
+        )
+        for number, cells in enumerate(iter_cells(labelled))
+    )
+    write_labels(out / LABELS, rows, classes, scene.crs_wkt, facts)
+    highest, known = _find_highest(labelled)
+    title = f"{scene.name}\n{facts['model']}"
+    draw_quicklook(out / QUICKLOOK, _join_picture(labelled), highest, known, classes, title)
+    return int(known.sum())
+
+
+def iter_cells(labelled: LabelledScene) -> Iterator[RowOfCells]:
+    """Yield the rows of cells from the top; few rows of windows are in memory at a time."""
+    grid, windows = labelled.work.view.grid, {}
+    for row, (first, after) in enumerate(grid.find_windows(0)):
+        windows = {number: windows.get(number) or labelled.read_row(number) for number in range(first, after)}
+        yield make_cells(windows, grid, row)
+
+
+def _find_highest(labelled: LabelledScene) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of the class with the highest score, and whether there are scores, each [row, column]."""
+    highest, known = [], []
+    for cells in iter_cells(labelled):
+        known.append(~np.isnan(cells.scores[:, 0]))
+        highest.append(np.where(known[-1][:, None], cells.scores, 0).argmax(axis=1))
+    return np.stack(highest), np.stack(known)
+
+
+def _join_picture(labelled: LabelledScene) -> dict[str, np.ndarray]:
+    view, names = labelled.work.view, labelled.colours
+    rows = range(len(view.grid.find_starts(0)))
+    pixels = np.concatenate([labelled.read_row(number).picture for number in rows])
+    joined = {}
+    for place, name in enumerate(names):
+        values = pixels[..., place]
+        joined[name] = np.ma.MaskedArray(values, find_nodata(values, view.bands[name].source.nodata))
+    return joined
