@@ -42,7 +42,10 @@ from landscribe.core.bands import S2_BANDS
 from landscribe.registry.registration import load_served
 served, count = load_served(sys.argv[1]), int(sys.argv[2])
 generator = np.random.default_rng(1)
-values = {name: generator.integers(200, 4000, (92, band.size_px, band.size_px), np.uint16) for name, band in S2_BANDS.items()}
+values = {
+    name: generator.integers(200, 4000, (92, band.size_px, band.size_px), np.uint16)
+    for name, band in S2_BANDS.items()
+}
 served.predict(values)
 def used():
     usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -72,7 +75,7 @@ def run() -> list[Figure]:
 def write_scene(folder: Path, suffix: str, share: float) -> Path:
     """Write a folder with one file per band: a landscape of noise in several scales; the upper share of the rows."""
     import rasterio
-    from rasterio.transform import from_origin
+    from rasterio import Affine
 
     folder.mkdir()
     for number, (name, band) in enumerate(S2_BANDS.items()):
@@ -82,7 +85,7 @@ def write_scene(folder: Path, suffix: str, share: float) -> Path:
         size = TILES_PX[resolution_m]
         profile = {
             "height": rows, "width": columns, "count": 1, "dtype": "uint16", "crs": "EPSG:32633",
-            "transform": from_origin(500_040, 5_400_000, resolution_m, resolution_m),
+            "transform": Affine(resolution_m, 0, 500_040, 0, -resolution_m, 5_400_000),
         }  # fmt: skip
         options = {"driver": "JP2OpenJPEG", "blockxsize": size, "blockysize": size, "quality": 20, "ycc": "no"}
         if suffix == "tif":

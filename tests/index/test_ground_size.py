@@ -8,7 +8,9 @@ from landscribe.index.ground_size import find_window_m
 
 
 def _make_table(sizes_m: list[float | None], footprints: list[list[float] | None]) -> pa.Table:
-    return pa.table({"size_m": pa.array(sizes_m, pa.float64()), "footprint": pa.array(footprints, pa.list_(pa.float64()))})
+    return pa.table(
+        {"size_m": pa.array(sizes_m, pa.float64()), "footprint": pa.array(footprints, pa.list_(pa.float64()))}
+    )
 
 
 def _make_footprint(latitude: float, side_m: float) -> list[float]:

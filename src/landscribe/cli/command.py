@@ -120,13 +120,13 @@ def _add_predict(commands: Any) -> None:
 def _add_map(commands: Any) -> None:
     more = "An interrupted map is resumed by the same command."
     scene = _add(commands, "map", _run_map, "label a whole scene with a registered model", more)
-    scene.add_argument("scene", type=expand_path, metavar="SCENE", help="a .SAFE or its ZIP, a folder of bands, a raster")
+    scene.add_argument(
+        "scene", type=expand_path, metavar="SCENE", help="a .SAFE, its ZIP, a folder of bands or a raster"
+    )
     scene.add_argument(
         "--model", required=True, metavar="URI", help="registered model, e.g. models:/landscribe@champion"
     )
-    scene.add_argument(
-        "--out", required=True, type=expand_path, metavar="FOLDER", help="folder of the map; it is made"
-    )
+    scene.add_argument("--out", required=True, type=expand_path, metavar="FOLDER", help="folder of the map; it is made")
     scene.add_argument(
         "--offset", type=int, metavar="N", help="add N to the optical bands (default: what the product's metadata says)"
     )
@@ -137,7 +137,10 @@ def _add_map(commands: Any) -> None:
         "--window-m", type=float, metavar="M", help="ground size of a window, metres (default: what the model knows)"
     )
     scene.add_argument(
-        "--s1-root", type=expand_path, metavar="FOLDER", help="VV and VH on the grid of the scene, if they lie elsewhere"
+        "--s1-root",
+        type=expand_path,
+        metavar="FOLDER",
+        help="VV and VH on the same grid, if they lie elsewhere",
     )
     scene.add_argument(
         "--band-order", type=lambda text: text.split(","), metavar="BANDS", help="names of the bands of a raster"

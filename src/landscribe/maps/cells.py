@@ -66,7 +66,8 @@ def _average(values: np.ndarray, counted: np.ndarray, ranges: np.ndarray) -> np.
     """Return [cell, number]: the mean of [row, window, number] over the counted windows of each cell; else NaN."""
     total = np.stack([values[:, low:high].sum(axis=(0, 1)) for low, high in ranges])
     count = np.array([counted[:, low:high].sum() for low, high in ranges])[:, None]
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    means: np.ndarray = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return means
 
 
 def _choose(behind: list[RowOfWindows], low: int, high: int) -> str:

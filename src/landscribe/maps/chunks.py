@@ -4,8 +4,7 @@ A worker writes what it decodes into a file beside the result, from where window
 the scene, an interrupted run has what it had read, and workers may be on other hosts that share the file system.
 """
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +119,9 @@ class Chunks:
         """The band that says where the scene is empty: the one with the fewest pixels, if others have far more."""
         sizes: dict[str, int] = {}
         for task in self._tasks:
-            sizes[task.chunk.path] = sizes.get(task.chunk.path, 0) + task.chunk.rows * task.chunk.columns * len(task.bands)
+            sizes[task.chunk.path] = sizes.get(task.chunk.path, 0) + task.chunk.rows * task.chunk.columns * len(
+                task.bands
+            )
         path = min(sizes, key=lambda name: (sizes[name], name))
         names = [band.name for band in self._bands.values() if band.path == path and band.name != CLOUD]
         return names[0] if names and sizes[path] * 10 <= sum(sizes.values()) else None
@@ -209,9 +210,8 @@ class Chunks:
 
 
 def _read(tasks: Sequence[ReadTask]) -> Iterator[ReadTask]:
-    with contextlib.closing(map_in_workers(read_into, tasks, ahead=_AHEAD)) as results:
-        for task, _ in zip(tasks, results, strict=True):
-            yield task
+    for task, _ in zip(tasks, map_in_workers(read_into, tasks, ahead=_AHEAD), strict=True):
+        yield task
 
 
 def _meets(task: ReadTask, bounds: np.ndarray) -> bool:

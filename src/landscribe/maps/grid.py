@@ -69,7 +69,7 @@ def make_grid(shape_px: tuple[int, int], window_px: int, stride_px: int | None, 
         )
     stride_px = window_px if stride_px is None else stride_px
     if not 0 < stride_px <= window_px or stride_px % coarsest_px:
-        fitting = [px for px in range(coarsest_px, window_px + 1, coarsest_px)]
+        fitting = range(coarsest_px, window_px + 1, coarsest_px)
         nearest = min(fitting, key=lambda px: abs(px - stride_px))
         raise LandscribeError(
             f"--stride-px {stride_px}: expected a multiple of {coarsest_px} (the side of a pixel of the coarsest band)"

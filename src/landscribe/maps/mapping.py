@@ -179,7 +179,9 @@ class LabelledScene:
         ]
         grid = self.work.view.grid
         end = int(self._rows[number + 1]) if number + 1 < len(self._rows) else grid.shape_px[0]
-        picture = read_picture(self._chunks, self.work.view, self.colours, (int(self._rows[number]), end), self.every_px)
+        picture = read_picture(
+            self._chunks, self.work.view, self.colours, (int(self._rows[number]), end), self.every_px
+        )
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return RowOfWindows(**joined, picture=picture)
 
@@ -215,7 +217,9 @@ class LabelledScene:
                 self._chunks.wait(int(row) + self.work.view.grid.window_px)
                 filled[number] = self._find_filled_row(guide, int(row))
         if not filled.any():
-            raise ArchiveError(f"{self.work.scene.name}: every pixel of band {guide} is nodata; expected a filled scene.")
+            raise ArchiveError(
+                f"{self.work.scene.name}: every pixel of band {guide} is nodata; expected a filled scene."
+            )
         with replacing(path) as beside, beside.open("wb") as stream:
             np.save(stream, filled)
         return filled
@@ -224,7 +228,7 @@ class LabelledScene:
         band, window_px = self.work.view.bands[guide], self.work.view.grid.window_px
         rows = (row // band.step, (row + window_px) // band.step)
         strip = self._chunks.read(guide, rows, (0, self.work.view.grid.shape_px[1] // band.step))
-        known = ~find_nodata(strip, band.source.nodata).all(axis=0)
+        known: np.ndarray = np.any(~find_nodata(strip, band.source.nodata), axis=0)
         return np.array([known[left // band.step : (left + window_px) // band.step].any() for left in self._columns])
 
     def _list_bounds(self, filled: np.ndarray) -> list[tuple[int, int, int, int]]:

@@ -15,7 +15,12 @@ _HUES = 0.61803398875  # golden ratio: neighbours in the legend differ most
 
 
 def draw_quicklook(
-    path: Path, picture: Mapping[str, np.ndarray], highest: np.ndarray, labelled: np.ndarray, classes: Sequence[str], title: str
+    path: Path,
+    picture: Mapping[str, np.ndarray],
+    highest: np.ndarray,
+    labelled: np.ndarray,
+    classes: Sequence[str],
+    title: str,
 ) -> None:
     """Draw both beside each other, with a legend of the classes from the most frequent on.
 
@@ -38,7 +43,7 @@ def draw_quicklook(
     with figure(path, 13, height, columns=2) as (left, right):
         left.imshow(to_true_colour(picture))
         right.imshow(pixels, interpolation="nearest")
-        for axes, words in ((left, title), (right, "class with the highest score; white: not labelled")):
+        for axes, words in ((left, title), (right, "highest score; white: not labelled")):
             axes.set_axis_off()
             axes.set_title(make_text(words), fontsize=8)
         total = max(1, int(labelled.sum()))

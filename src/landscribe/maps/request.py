@@ -83,7 +83,7 @@ def check_out_folder(path: Path) -> None:
 
 
 def open_fitting(request: MapRequest, facts: Mapping[str, Any]) -> Scene:
-    """Return the scene with the bands of a model; without those of Sentinel-1 if it has none and the model can do so."""
+    """Return the scene with the bands of a model, less those of Sentinel-1 if both can do without."""
     names, optional = list(facts["bands"]), facts.get("optional") or {}
 
     def open_with(chosen: Sequence[str]) -> Scene:

@@ -65,11 +65,11 @@ def prepare(windows: Windows, view: View, chosen: np.ndarray) -> dict[str, np.nd
     return {name: _fit(windows.bands[name][chosen], band) for name, band in view.bands.items()}
 
 
-def read_picture(
-    chunks: Chunks, view: View, names: Sequence[str], rows: tuple[int, int], every_px: int
-) -> np.ndarray:
+def read_picture(chunks: Chunks, view: View, names: Sequence[str], rows: tuple[int, int], every_px: int) -> np.ndarray:
     """Return [row, column, 3] of three bands at every so many pixels of the rows of a scene; nodata as it is."""
-    places = [np.arange(-(-low // every_px) * every_px, high, every_px) for low, high in (rows, (0, view.grid.shape_px[1]))]
+    places = [
+        np.arange(-(-low // every_px) * every_px, high, every_px) for low, high in (rows, (0, view.grid.shape_px[1]))
+    ]
     if not len(places[0]):
         return np.empty((0, len(places[1]), len(names)))
     layers = []
@@ -86,8 +86,9 @@ def _cut(chunks: Chunks, name: str, step: int, window_px: int, row: int, starts:
     side = max(1, window_px // step)
     left = int(starts[0]) // step
     block = chunks.read(name, (row // step, row // step + side), (left, int(starts[-1]) // step + side))
-    views = np.lib.stride_tricks.sliding_window_view(block, (side, side))[0]
-    return views[starts // step - left]
+    views: np.ndarray = np.lib.stride_tricks.sliding_window_view(block, (side, side))[0]
+    windows: np.ndarray = views[starts // step - left]
+    return windows
 
 
 def _convert(values: np.ndarray, nodata: np.ndarray, band: ViewBand) -> np.ndarray:
@@ -99,7 +100,8 @@ def _convert(values: np.ndarray, nodata: np.ndarray, band: ViewBand) -> np.ndarr
         count, side = len(values), values.shape[1] // band.factor
         blocks = values.reshape(count, side, band.factor, side, band.factor)
         means = blocks.mean(axis=(2, 4))
-        return (means if target.kind == "f" else np.rint(means)).astype(target)
+        averaged: np.ndarray = (means if target.kind == "f" else np.rint(means)).astype(target)
+        return averaged
     values = values.astype(target, copy=False)
     return values if band.fill is None else np.ma.MaskedArray(values, nodata)
 

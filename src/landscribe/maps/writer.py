@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landscribe.maps.cells import RowOfCells, make_cells
+from landscribe.maps.cells import RowOfCells, RowOfWindows, make_cells
 from landscribe.maps.geoparquet import make_polygons, write_labels
 from landscribe.maps.geotiff import make_transform, write_scores_tif
 from landscribe.maps.mapping import LabelledScene, make_labels
@@ -46,7 +46,8 @@ def write_map(labelled: LabelledScene, out: Path, thresholds: Mapping[str, float
 
 def iter_cells(labelled: LabelledScene) -> Iterator[RowOfCells]:
     """Yield the rows of cells from the top; few rows of windows are in memory at a time."""
-    grid, windows = labelled.work.view.grid, {}
+    grid = labelled.work.view.grid
+    windows: dict[int, RowOfWindows] = {}
     for row, (first, after) in enumerate(grid.find_windows(0)):
         windows = {number: windows.get(number) or labelled.read_row(number) for number in range(first, after)}
         yield make_cells(windows, grid, row)
@@ -65,7 +66,7 @@ def _join_picture(labelled: LabelledScene) -> dict[str, np.ndarray]:
     view, names = labelled.work.view, labelled.colours
     rows = range(len(view.grid.find_starts(0)))
     pixels = np.concatenate([labelled.read_row(number).picture for number in rows])
-    joined = {}
+    joined: dict[str, np.ndarray] = {}
     for place, name in enumerate(names):
         values = pixels[..., place]
         joined[name] = np.ma.MaskedArray(values, find_nodata(values, view.bands[name].source.nodata))
