@@ -14,7 +14,7 @@ from landscribe.demo.writer import write_demo_archive
 from landscribe.evaluation.config import EvaluateConfig
 from landscribe.maps.config import MapConfig
 from landscribe.models.config import MachineConfig
-from landscribe.registry.config import PromoteConfig, read_model_name
+from landscribe.registry.config import PromoteConfig, RegisterConfig
 from landscribe.runtime.entry import run_or_exit
 from landscribe.training.config import TrainConfig
 
@@ -249,7 +249,7 @@ def _run_promote(arguments: argparse.Namespace) -> None:
         records_dir=root / "data/records",
         force_reason=arguments.force,
     )
-    decision = promote(read_model_name(), terms)
+    decision = promote(_read_model_name(), terms)
     print(format_decision(decision))  # noqa: T201
     if decision.verdict == "refused":
         raise PromotionError(make_outcome(decision))
@@ -259,7 +259,7 @@ def _run_promote(arguments: argparse.Namespace) -> None:
 def _run_rollback(arguments: argparse.Namespace) -> None:
     from landscribe.registry.rollback import rollback
 
-    print(rollback(read_model_name()))  # noqa: T201
+    print(rollback(_read_model_name()))  # noqa: T201
 
 
 def _run_history(arguments: argparse.Namespace) -> None:
@@ -268,5 +268,10 @@ def _run_history(arguments: argparse.Namespace) -> None:
     from landscribe.tracking.store import open_store_to_read
 
     open_store_to_read()
-    name = read_model_name()
+    name = _read_model_name()
     print(format_history(name, read_log(name)))  # noqa: T201
+
+
+def _read_model_name() -> str:
+    """Return the registered model of params.yaml: the command works from any folder of the repository."""
+    return parse_section(read_params(find_repository() / PARAMS_FILE), "register", RegisterConfig).model_name

@@ -33,9 +33,9 @@ SECTIONS: dict[str, type[Section]] = {
     "train": TrainConfig,
     "machine": MachineConfig,
     "evaluate": EvaluateConfig,
-    "map": MapConfig,
     "register": RegisterConfig,
     "promote": PromoteConfig,
+    "map": MapConfig,
 }
 
 

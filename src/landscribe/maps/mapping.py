@@ -44,7 +44,7 @@ class Work:
         view: how the model sees it.
         config: section `map`.
         classes: of the model, in order.
-        model: what names the version: a run with another begins anew.
+        model: what names the version: a run with another starts again from nothing.
     """
 
     scene: Scene

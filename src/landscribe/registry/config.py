@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from landscribe.core.params import PARAMS_FILE, Section, find_repository, parse_section, read_params
+from landscribe.core.params import Section
 
 
 class RegisterConfig(Section):
@@ -23,11 +23,6 @@ class RegisterConfig(Section):
                 f" e.g. landscribe; received {name!r}"
             )
         return name
-
-
-def read_model_name() -> str:
-    """Return the registered model that params.yaml names, from any folder of the repository."""
-    return parse_section(read_params(find_repository() / PARAMS_FILE), "register", RegisterConfig).model_name
 
 
 class PromoteConfig(Section):
