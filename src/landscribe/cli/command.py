@@ -184,7 +184,8 @@ def _run_ablate(arguments: argparse.Namespace) -> None:
 
 
 def _run_predict(arguments: argparse.Namespace) -> None:
-    from landscribe.inference.patches import check_inputs, check_out_path, predict_path, write_predictions
+    from landscribe.inference.patch_sources import check_inputs
+    from landscribe.inference.patches import check_out_path, predict_path, write_predictions
 
     # What can be wrong without a model is checked before TensorFlow is imported: that takes seconds.
     check_out_path(arguments.out)
