@@ -39,8 +39,8 @@ import resource, sys, time
 import numpy as np
 import landscribe.pipeline.backend
 from landscribe.core.bands import S2_BANDS
-from landscribe.registry.registration import load_served
-served, count = load_served(sys.argv[1]), int(sys.argv[2])
+from landscribe.registry.served_version import open_served
+served, count = open_served(sys.argv[1]).__enter__(), int(sys.argv[2])
 generator = np.random.default_rng(1)
 values = {
     name: generator.integers(200, 4000, (92, band.size_px, band.size_px), np.uint16)

@@ -50,14 +50,13 @@ def test_any_bands_go_from_folder_to_registered_model_and_through_predict(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     from landscribe.inference.patches import predict_path
-    from landscribe.registry.registration import load_served
+    from landscribe.registry.served_version import open_served
 
     kind = KINDS[name]
     run_river(tmp_path, kind, monkeypatch)
     assert read_params(Path("params.yaml"))["train"]["bands"] == list(kind.bands)
     assert read_json(Path("reports/convert/summary.json"))["nodata"]["num_patches"] == 1
     version = read_json(Path("reports/register/registration.json"))["version"]
-    served = load_served(f"models:/landscribe/{version}")
     files, tables = tmp_path / "new", []
     for fill in (0, 77):
         for number in range(4):
@@ -67,7 +66,8 @@ def test_any_bands_go_from_folder_to_registered_model_and_through_predict(
             path = files / f"{number}.tif"
             path.parent.mkdir(exist_ok=True)
             write_raster(path, values[places], [kind.bands[place] for place in places], nodata=fill)
-        tables.append(predict_path(files, served, None))
+        with open_served(f"models:/landscribe/{version}") as served:
+            tables.append(predict_path(files, served, None))
     pd.testing.assert_frame_equal(*tables)
     assert tables[0]["patch_id"].tolist() == ["0", "1", "2", "3"]
     assert np.isfinite(tables[0][["bright", "dark"]].to_numpy()).all()

@@ -105,7 +105,7 @@ def make_work(scene: Scene, stride_px: int | None = None, **config: Any) -> Work
 def make_map(work: Work, out: Path, model: Any = None) -> tuple[np.ndarray, pd.DataFrame]:
     """Return scores [class, row, column] and the table of cells."""
     out.mkdir(exist_ok=True)
-    with label_scene(work, out, lambda: model or MeanModel()) as labelled:
+    with label_scene(work, out, model or MeanModel()) as labelled:
         write_map(labelled, out, THRESHOLDS, make_facts(work, "model version 1", ""))
     with rasterio.open(out / "scores.tif") as source:
         scores = source.read()

@@ -9,14 +9,12 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from landscribe.core.errors import RegistryError
 from landscribe.models.card import ModelCard
 from landscribe.registry import registration
 from landscribe.registry.registration import (
     Candidate,
     find_version,
     is_registered,
-    load_served,
     make_signature,
     register,
 )
@@ -173,17 +171,6 @@ def test_the_signature_names_bands_and_classes_in_order() -> None:
     assert signature.outputs.input_names() == ["Beaches, dunes, sands", "water", "labels", "warning"]
     free = make_signature(ModelCard(bands=bands, resamples=True, **words))  # type: ignore[arg-type]
     assert {spec.shape for spec in free.inputs.inputs} == {(-1, -1, -1)}
-
-
-@pytest.mark.parametrize(
-    "uri", ["models:/never@champion", "models:/never/1", "models:/never", "no/such/folder", "runs:/0/model", "models:/"]
-)
-def test_a_model_that_is_not_there_is_one_sentence(run_id: str, uri: str) -> None:
-    with pytest.raises(
-        RegistryError, match=r"cannot be loaded: .*Expected e\.g\. models:/landscribe@champion"
-    ) as caught:
-        load_served(uri)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_candidate_needs_a_threshold_for_every_class(run_id: str, model_path: Path, name: str) -> None:

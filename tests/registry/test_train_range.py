@@ -3,7 +3,7 @@
 import importlib
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,15 @@ Patch = dict[str, np.ndarray]
 
 def judge(patch: Mapping[str, np.ndarray], percentiles: Mapping[str, Mapping[str, float]]) -> tuple[bool, str]:
     """Return what is said of a patch, {band: [row, column]}."""
-    ordered = {name: np.sort(values, axis=None) for name, values in patch.items()}
-    judged: tuple[bool, str] = served_model._TrainRange(percentiles).judge(ordered)
+    return judge_all([patch], percentiles)[0]
+
+
+def judge_all(
+    patches: Sequence[Mapping[str, np.ndarray]], percentiles: Mapping[str, Mapping[str, float]]
+) -> list[tuple[bool, str]]:
+    """Return what is said of patches of the same bands, sizes and dtypes."""
+    ordered = {name: served_model._sort_pixels(np.stack([patch[name] for patch in patches])) for name in patches[0]}
+    judged: list[tuple[bool, str]] = served_model._TrainRange(percentiles).judge(ordered)
     return judged
 
 

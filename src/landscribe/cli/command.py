@@ -215,16 +215,16 @@ def _run_ablate(arguments: argparse.Namespace) -> None:
 
 
 def _run_predict(arguments: argparse.Namespace) -> None:
-    from landscribe.inference.patches import check_inputs, check_out_path, predict_path, write_predictions
+    from landscribe.inference.patch_sources import check_inputs
+    from landscribe.inference.patches import check_out_path, predict_path, write_predictions
 
-    # What can be wrong without a model is checked before TensorFlow is imported: that takes seconds.
+    # What can be wrong without a model is checked before MLflow is imported, all else before TensorFlow is.
     check_out_path(arguments.out)
     check_inputs(arguments.path, arguments.s1_root, arguments.band_order)
-    import landscribe.pipeline.backend  # noqa: F401  # TensorFlow without its noise, before the model imports it
-    from landscribe.registry.registration import load_served
+    from landscribe.registry.served_version import open_served
 
-    served = load_served(arguments.model)
-    table = predict_path(arguments.path, served, arguments.s1_root, arguments.band_order, arguments.offset)
+    with open_served(arguments.model) as served:
+        table = predict_path(arguments.path, served, arguments.s1_root, arguments.band_order, arguments.offset)
     write_predictions(table, arguments.out)
     print(f"{len(table)} patches labelled: {arguments.out}")  # noqa: T201
 

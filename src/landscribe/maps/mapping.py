@@ -7,7 +7,7 @@ one, with the same bytes in the end.
 import contextlib
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,13 +75,13 @@ class Work:
 
 
 @contextlib.contextmanager
-def label_scene(work: Work, out: Path, load: Callable[[], Any]) -> Iterator["LabelledScene"]:
+def label_scene(work: Work, out: Path, served: Any) -> Iterator["LabelledScene"]:
     """Label the windows of a scene; yield the result, which is removed when the block ends without an error.
 
     Args:
         work: what is to be done.
         out: folder of the result; what is unfinished lies in it.
-        load: returns the served model; called once the workers read.
+        served: the model, which is loaded when it is first asked: the workers read by then.
 
     Raises:
         ArchiveError: the scene is empty, or a file is damaged.
@@ -96,7 +96,7 @@ def label_scene(work: Work, out: Path, load: Callable[[], Any]) -> Iterator["Lab
         for half in folder.glob(".*"):
             half.unlink()
         labelled = LabelledScene(work, folder)
-        labelled.label(load)
+        labelled.label(served)
         yield labelled
         shutil.rmtree(out / _FOLDER)
 
@@ -146,7 +146,7 @@ class LabelledScene:
     def _find(self, number: int) -> Path:
         return self._folder / f"row-{number:05d}.npz"
 
-    def label(self, load: Callable[[], Any]) -> None:
+    def label(self, served: Any) -> None:
         """Label what is not labelled yet."""
         todo = [number for number in range(len(self._rows)) if not self._find(number).exists()]
         try:
@@ -154,7 +154,7 @@ class LabelledScene:
                 filled = self._find_filled()
                 self._chunks.begin(needed=self._list_bounds(filled))
                 self._chunks.start()
-                self._label_rows(todo, filled, load())
+                self._label_rows(todo, filled, served)
         finally:
             self._chunks.close()
         if words := self.warn():

@@ -11,7 +11,7 @@ from landscribe.maps.config import MapConfig
 from landscribe.maps.mapping import Work, label_scene
 from landscribe.maps.view import find_window_m, make_view
 from landscribe.maps.writer import write_map
-from landscribe.registry.registration import load_description, load_served
+from landscribe.registry.served_version import open_served
 from landscribe.runtime.progress import make_logger
 from landscribe.scenes.layouts import check_scene, open_scene
 from landscribe.scenes.scene import Scene
@@ -51,28 +51,36 @@ def map_scene(request: MapRequest, config: MapConfig) -> str:
     """
     check_out_folder(request.out)
     check_scene(request.scene, request.s1_root, request.band_order)
-    described = load_description(request.model)
+    with open_served(request.model) as served:
+        work, thresholds = plan_work(request, config, served.metadata)
+        version = name_version(request.model)
+        _tell(work, version)
+        with label_scene(work, request.out, served) as labelled:
+            count = write_map(labelled, request.out, thresholds, make_facts(work, version, labelled.warn()))
+    rows, columns = work.view.grid.shape
+    return f"{count} of {rows * columns} cells labelled: {request.out}"
+
+
+def plan_work(request: MapRequest, config: MapConfig, described: Any) -> tuple[Work, Mapping[str, float]]:
+    """Return what is to be done, and class -> threshold.
+
+    Args:
+        request: what a user asks for.
+        config: section `map`.
+        described: what MLflow knows of the version.
+    """
     facts = described.metadata or {}
-    if "bands" not in facts:
-        raise LandscribeError(f"{request.model} was registered before maps: run `make repro STAGE=register` again.")
+    if "thresholds" not in facts:
+        raise LandscribeError(
+            f"{request.model} was registered before there were maps, and has no thresholds to read: train a model with"
+            " make repro, and name its version."
+        )
     scene = open_fitting(request, facts)
     window_m = find_window_m(facts, facts["bands"], request.window_m)
     view = make_view(scene, facts["bands"], window_m, request.stride_px, bool(facts["resamples"]))
-    version = name_version(request.model)
     thresholds: Mapping[str, float] = facts["thresholds"]
-    work = Work(scene=scene, view=view, config=config, classes=list(thresholds), model=described.model_uuid or version)
-    _tell(work, version)
-
-    def load() -> Any:
-        import landscribe.pipeline.backend  # noqa: F401  # TensorFlow without its noise, before the model imports it
-
-        return load_served(request.model)
-
-    with label_scene(work, request.out, load) as labelled:
-        words = make_facts(work, version, labelled.warn())
-        count = write_map(labelled, request.out, thresholds, words)
-    rows, columns = view.grid.shape
-    return f"{count} of {rows * columns} cells labelled: {request.out}"
+    named = described.model_uuid or request.model
+    return Work(scene=scene, view=view, config=config, classes=list(thresholds), model=named), thresholds
 
 
 def check_out_folder(path: Path) -> None:

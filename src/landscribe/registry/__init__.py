@@ -7,7 +7,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "champions": ["read_log"],
         "promotion": ["Terms", "promote"],
-        "registration": ["Candidate", "load_served"],
+        "registration": ["Candidate"],
+        "served_version": ["open_served"],
         "versions": ["VersionFacts", "read_version_facts"],
     },
 )

@@ -20,7 +20,7 @@ from landscribe.core.scores import Scores, write_scores
 from landscribe.models.scoring import predict_scores
 from landscribe.pipeline.dataset import make_eval_dataset
 from landscribe.records.schema import check_subset, read_manifest
-from landscribe.registry.registration import load_served
+from landscribe.registry.served_version import open_served
 from landscribe.runtime.entry import run_or_exit
 
 _BATCH_SIZE_PATCHES = 64
@@ -38,11 +38,11 @@ def main() -> None:
     from landscribe.models.devices import choose_device  # imported here: TensorFlow, without its messages
 
     choose_device("auto")
-    served = load_served(arguments.uri)
-    if arguments.records:
-        write_scores(score_test(served, arguments.records), arguments.out)
-    else:
-        write_json(arguments.out, {"latency_ms": compute_latency_ms(served)})
+    with open_served(arguments.uri) as served:
+        if arguments.records:
+            write_scores(score_test(served, arguments.records), arguments.out)
+        else:
+            write_json(arguments.out, {"latency_ms": compute_latency_ms(served)})
 
 
 def score_test(served: Any, records_dir: Path) -> Scores:

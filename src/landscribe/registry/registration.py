@@ -24,16 +24,11 @@ from landscribe.records.schema import Manifest
 from landscribe.registry.versions import write_test_scores
 from landscribe.runtime.code_digest import compute_code_digest
 from landscribe.runtime.progress import make_logger
-from landscribe.tracking.answering import expect_answer
 from landscribe.tracking.outage import patiently
 from landscribe.tracking.registered import CHALLENGER, DIGEST_TAG, read_alias
-from landscribe.tracking.store import open_store, open_store_to_read
+from landscribe.tracking.store import open_store
 
 METRIC_TAG, TEST_TAG = "test_macro_ap", "test_digest"
-_REMEDY = (
-    "Expected e.g. models:/landscribe@champion (after make repro and landscribe promote), models:/landscribe/1 or a"
-    " run's model."
-)
 _SERVED_MODEL = Path(__file__).with_name("served_model.py")
 # Facts that can be read before the network is loaded, also if the signature has no inputs.
 _METADATA = ("bands", "optional", "resamples", "max_nodata_fraction", "thresholds", "window_m")
@@ -147,29 +142,6 @@ def is_loadable(model_name: str, version: str) -> bool:
     except (MlflowException, OSError):
         return False
     return True
-
-
-def load_served(uri: str) -> Any:
-    """Return the served model of a URI such as `models:/landscribe@champion`.
-
-    Raises:
-        RegistryError: there is no such model.
-    """
-    open_store_to_read()
-    # From a copy: MLflow writes a file into the folder that it loads from, which may be that of the store.
-    with expect_answer(f"model {uri} cannot be loaded", _REMEDY), tempfile.TemporaryDirectory() as folder:
-        return mlflow.pyfunc.load_model(uri, dst_path=folder)
-
-
-def load_description(uri: str) -> Model:
-    """Return what is known of the served model of a URI without loading it: signature, metadata, `model_uuid`.
-
-    Raises:
-        RegistryError: there is no such model.
-    """
-    open_store_to_read()
-    with expect_answer(f"model {uri} cannot be read", _REMEDY):
-        return Model.load(uri)
 
 
 def make_signature(card: ModelCard) -> ModelSignature:

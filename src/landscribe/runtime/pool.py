@@ -52,8 +52,8 @@ def map_in_workers(
         yield from map(function, tasks)
         return
     with start_workers(num_workers) as executor:
-        submit = functools.partial(executor.submit, function)
-        yield from map_in_order(submit, tasks, len(tasks) if ahead is None else ahead + 1, Future.result)
+        num_submitted = len(tasks) if ahead is None else ahead + 1
+        yield from map_in_order(lambda task: executor.submit(function, task), tasks, num_submitted, Future.result)
 
 
 @contextlib.contextmanager
