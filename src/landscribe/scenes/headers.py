@@ -11,6 +11,7 @@ from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning
 
 from landscribe.archive.gdal_errors import UNREADABLE, explain
+from landscribe.archive.image_format import IMAGE_SUFFIXES
 from landscribe.core.bands import S2_BANDS
 from landscribe.core.errors import ArchiveError
 from landscribe.scenes.grid import Grid, check_grids, read_grid
@@ -18,8 +19,8 @@ from landscribe.scenes.scene import SceneBand
 
 CLOUD_NAME = "SCL"  # scene classification, uint8: cloud is one of its classes
 DIGITAL_NUMBERS = ("uint16", "int16")
-# Not by content alone: other drivers could open further files, and that for SENTINEL2 sorts bands its own way.
-_DRIVERS = ("GTiff", "JP2OpenJPEG", "PNG", "JPEG")
+# By the format that a suffix stands for. Without a driver GDAL tries all, and some open further files.
+_DRIVERS = {"TIFF": "GTiff", "JPEG 2000": "JP2OpenJPEG", "PNG": "PNG", "JPEG": "JPEG"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,16 +33,16 @@ class PlacedBand:
 
 @contextlib.contextmanager
 def open_raster(path: str) -> Iterator[DatasetReader]:
-    """Open a file of a scene by its GDAL path.
+    """Open a file of a scene by its GDAL path; its suffix is one of `IMAGE_SUFFIXES`.
 
     Raises:
         ArchiveError: it cannot be read as a raster.
     """
-    name = path.rpartition("/")[2]
+    name, suffix = path.rpartition("/")[2], path[path.rindex(".") :].lower()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path, driver=_DRIVERS) as dataset:
+            with rasterio.open(path, driver=_DRIVERS[IMAGE_SUFFIXES[suffix]]) as dataset:
                 yield dataset
     except ArchiveError:
         raise

@@ -23,17 +23,17 @@ _PRODUCT_METADATA = "MTD_MSIL2A.xml"
 _NAMES = ("B02", "B04", "B11", "B12")
 _BIN_DN, _NUM_BINS = 25, 120  # up to 3,000; what is brighter is in the last
 _EVERY = 2  # row and column: a quarter of the pixels says as much
-# Below it, and the share of a band's pixels that may be there with the offset. Measured with it: at most 0.33 % (B02 of a
-# cloudy product; 0.05 % in its B04, none in cut-outs of water, snow and cloud). Without it: at least 74 % of the darkest
-# band of each of six patches of BigEarthNet and of two cut-outs of water, and 3 % of a cloudy scene less 1,000.
+# Below it, and the share of a band's pixels that may be there with the offset. Measured with it: at most 0.33 %, in B02
+# of a cloudy product (0.05 % in its B04, none in cut-outs of water, snow and cloud). Without it: at least 74 % of the
+# darkest band of six patches of BigEarthNet and of two of water; 15 % in that of a cloudy scene less 1,000.
 _DARK_DN, _MOST_DARK = 900, 0.015
 # The first percentile of B04 with the offset, at most: 1,016 (cloudy product), 1,034 and 1,023 (water), 1,050 to 1,217
-# (the six patches plus 1,000), 1,314 (a turbid lake plus 1,000). Of what is bright everywhere: 1,805 (cloud), 9,752 (snow).
+# (the six patches plus 1,000), 1,314 (a lake plus 1,000). Of what is bright everywhere: 1,805 (cloud), 9,752 (snow).
 _PERCENTILE, _MOST_FLOOR_DN = 0.01, 1350
-# Soil is redder than blue, what is dark is not: B04 is there at most 68 above B02 in all of these, some 500 in a desert.
+# Bare soil reflects far more red than blue; what is dark does not: in all of these B04 is at most 68 above B02 there.
 _MOST_RED_DN = 150
-# Red below the offset is water or shadow, and then the short-wave infrared is near 1,000 too. A field of EuroSAT, at the
-# top of the atmosphere (level 1C) and without the offset, has 934 in B04 beside 1,272 in B12.
+# Red below the offset is water or shadow, and then the short-wave infrared is near 1,000 too. A field of EuroSAT, of
+# level 1C (top of the atmosphere) and without the offset, has 934 in B04 beside 1,272 in B12.
 _LEAST_FLOOR_DN, _MOST_SWIR_DN = 975, 1150
 _LEAST_PIXELS = 100  # for a percentile
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from rasterio import DatasetReader
 
 from landscribe.archive.band_names import NamedBands, name_bands
-from landscribe.archive.image_format import sniff
+from landscribe.archive.image_format import IMAGE_SUFFIXES, sniff
 from landscribe.core.bands import S1_BANDS, S2_BANDS
 from landscribe.core.errors import ArchiveError, PatchError
 from landscribe.scenes.headers import CLOUD_NAME, PlacedBand, open_raster, read_bands
@@ -23,11 +23,14 @@ _USUAL_ORDERS = {
 
 
 def check_raster(path: Path) -> None:
-    """Raise `ArchiveError` unless the content of a file is that of a raster which is read."""
+    """Raise `ArchiveError` unless the content of a file is that of a raster which is read, and its suffix says so."""
     try:
-        sniff(path)
+        content, _ = sniff(path)
     except PatchError as error:
         raise ArchiveError(f"{path.parent}: {error}, or name a .SAFE, its ZIP or a folder of bands.") from error
+    if IMAGE_SUFFIXES.get(path.suffix.lower()) != content:
+        suffix = next(suffix for suffix, other in IMAGE_SUFFIXES.items() if other == content)
+        raise ArchiveError(f"{path}: expected the suffix of {content}, which its content is. Rename it to *{suffix}.")
 
 
 def find_raster_bands(
