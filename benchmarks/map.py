@@ -81,7 +81,7 @@ def write_scene(folder: Path, suffix: str, share: float) -> Path:
     for number, (name, band) in enumerate(S2_BANDS.items()):
         resolution_m = int(band.resolution_m or 0)
         columns = SIDE_M // resolution_m
-        rows = round(columns * share / 20) * 20
+        rows = (SIDE_M if share == 1 else round(SIDE_M * share / WINDOW_M) * WINDOW_M) // resolution_m
         size = TILES_PX[resolution_m]
         profile = {
             "height": rows, "width": columns, "count": 1, "dtype": "uint16", "crs": "EPSG:32633",
