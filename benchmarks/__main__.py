@@ -16,6 +16,7 @@ CASES = (
     "index_v2",
     "losses",
     "pipeline",
+    "predict",
     "pruning",
     "published",
     "replay",
