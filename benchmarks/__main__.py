@@ -17,6 +17,7 @@ CASES = (
     "losses",
     "map",
     "pipeline",
+    "predict",
     "pruning",
     "published",
     "replay",

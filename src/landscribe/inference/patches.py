@@ -4,6 +4,7 @@ The served model names its bands. Worker processes read them, as the archive rea
 ahead of the model; what it has labelled goes into the table, which is all that grows with the number of patches.
 """
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -100,10 +101,13 @@ def _open(
 
 def _read_batches(reader: ChunkReader, patches: Sequence[PatchPath]) -> Iterator[Batch]:
     """Yield the patches of each batch, in order; say what is to be said of them."""
-    chunks = [patches[start : start + _BATCH_SIZE_PATCHES] for start in range(0, len(patches), _BATCH_SIZE_PATCHES)]
-    read = map_in_workers(reader.read, chunks, ahead=_AHEAD_PER_CORE * (os.cpu_count() or 1))
+    starts = range(0, len(patches), _BATCH_SIZE_PATCHES)
+    first, *others = (patches[start : start + _BATCH_SIZE_PATCHES] for start in starts)
+    # The workers start first: they read while this process reads the first batch and TensorFlow is imported for it.
+    by_workers = map_in_workers(reader.read, others, ahead=_AHEAD_PER_CORE * (os.cpu_count() or 1))
+    chunks = itertools.chain(map(reader.read, [first]), by_workers)
     topics: set[str] = set()
-    for chunk in track(read, total=len(patches), what="predicting", count=lambda chunk: chunk.num_patches):
+    for chunk in track(chunks, total=len(patches), what="predicting", count=lambda chunk: chunk.num_patches):
         for note in chunk.notes:
             _say_once(note, topics)
         yield from chunk.batches

@@ -1,5 +1,6 @@
 """Results in the order of their tasks, while a bounded number of tasks is with an executor."""
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -12,7 +13,9 @@ R = TypeVar("R")
 def map_in_order(
     submit: Callable[[T], Future[R]], tasks: Iterable[T], num_submitted: int, wait: Callable[[Future[R]], R]
 ) -> Iterator[R]:
-    """Yield the result of each task, in order. What ends this iterator early cancels the tasks that have not begun.
+    """Submit the first tasks, and return an iterator of the result of each task, in order.
+
+    What ends the iterator early cancels the tasks that have not begun.
 
     Args:
         submit: hands a task to an executor.
@@ -21,14 +24,17 @@ def map_in_order(
         num_submitted: 1 or more; bounds the results that lie in memory while the consumer is slower.
         wait: returns the result of a future.
     """
-    submitted: deque[Future[R]] = deque()
+    futures = map(submit, tasks)
+    return _iter_results(futures, deque(itertools.islice(futures, num_submitted)), wait)
+
+
+def _iter_results(
+    futures: Iterator[Future[R]], submitted: deque[Future[R]], wait: Callable[[Future[R]], R]
+) -> Iterator[R]:
     try:
-        for task in tasks:
-            submitted.append(submit(task))
-            if len(submitted) == num_submitted:
-                yield wait(submitted.popleft())
         while submitted:
             yield wait(submitted.popleft())
+            submitted.extend(itertools.islice(futures, 1))
     finally:
         for future in submitted:
             future.cancel()

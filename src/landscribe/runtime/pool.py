@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from landscribe.core.errors import WorkerError
 from landscribe.runtime.interrupts import note_interrupts
@@ -29,6 +29,8 @@ def map_in_workers(
     function: Callable[[T], R], tasks: Sequence[T], num_workers: int | None = None, *, ahead: int | None = None
 ) -> Iterator[R]:
     """Yield `function(task)` of each task, in order; a single task is worked on in this process.
+
+    Worker processes start when this is called, not when the first result is asked for.
 
     Args:
         function: of a module that a worker can import; the less that module imports, the sooner workers start.
@@ -45,15 +47,21 @@ def map_in_workers(
     if address and num_workers is None and len(tasks) > 1:
         from landscribe.runtime.cluster import map_on_cluster  # here: Dask takes half a second to import
 
-        yield from map_on_cluster(address, function, tasks, ahead)
-        return
+        return map_on_cluster(address, function, tasks, ahead)
     num_workers = min(num_workers or os.cpu_count() or 1, len(tasks))
     if num_workers <= 1:
-        yield from map(function, tasks)
-        return
+        return map(function, tasks)
+    results = _work(function, tasks, num_workers, len(tasks) if ahead is None else ahead + 1)
+    next(results)
+    return results
+
+
+def _work(function: Callable[[T], R], tasks: Sequence[T], num_workers: int, num_submitted: int) -> Iterator[Any]:
+    """Yield once when the first tasks are submitted, then the results."""
     with start_workers(num_workers) as executor:
-        num_submitted = len(tasks) if ahead is None else ahead + 1
-        yield from map_in_order(lambda task: executor.submit(function, task), tasks, num_submitted, Future.result)
+        results = map_in_order(lambda task: executor.submit(function, task), tasks, num_submitted, Future.result)
+        yield
+        yield from results
 
 
 @contextlib.contextmanager
