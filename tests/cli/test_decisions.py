@@ -14,7 +14,7 @@ from landscribe.cli import command, decisions
 from landscribe.core.errors import PromotionError, RegistryError
 from landscribe.core.params import PARAMS_FILE
 from landscribe.registry.champions import read_log
-from landscribe.registry.comparison import Comparison
+from landscribe.registry.comparison import Comparison, compare_on_test
 from tests.support.challengers import Challenge
 from tests.support.model_fixtures import make_plain_environment
 from tests.support.paths import ROOT
@@ -118,7 +118,7 @@ def test_an_error_is_a_record_too_and_only_a_defect_has_a_traceback(
     monkeypatch: pytest.MonkeyPatch, run: Run, error: Exception, status: int, record: dict[str, Any]
 ) -> None:
     def fail() -> decisions.Answer:
-        print("a library that prints")
+        sys.stdout.write("a library that prints\n")
         raise error
 
     monkeypatch.setattr(decisions, "_roll_back", fail)
@@ -133,15 +133,12 @@ def test_json_has_null_for_what_is_no_number(challenge: Challenge, run: Run, mon
         challenge.register(quality)
         if quality == 0.3:
             run("promote")
-    from landscribe.registry import promotion
-
-    whole = promotion.compare_on_test
 
     def compare(*sides: Any) -> Comparison:
-        found = whole(*sides)
+        found = compare_on_test(*sides)
         return replace(found, gain=replace(found.gain, low=float("nan")))
 
-    monkeypatch.setattr(promotion, "compare_on_test", compare)
+    monkeypatch.setattr("landscribe.registry.promotion.compare_on_test", compare)
     status, out, _ = run("promote", "--json")
     record = json.loads(out, parse_constant=pytest.fail)
     assert (status, record["comparison"]["gain"]["low"]) == (0, None)

@@ -124,7 +124,9 @@ def _add_decisions(commands: Any) -> None:
     rollback = _add(commands, "rollback", run_rollback, "make the previous champion the champion again", status)
     history = _add(commands, "history", run_history, "print when and why each champion was chosen")
     for command in (promote, rollback, history):
-        command.add_argument("--json", action="store_true", help="print one JSON object; docs/promotion.md has its keys")
+        command.add_argument(
+            "--json", action="store_true", help="print one JSON object; docs/promotion.md has its keys"
+        )
 
 
 def _run_demo(arguments: argparse.Namespace) -> None:

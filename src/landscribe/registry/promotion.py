@@ -86,7 +86,9 @@ def promote(model_name: str, terms: Terms) -> Decision:
 
 def _check_reason(reason: str | None) -> None:
     if reason is not None and not reason.strip():
-        raise ParamsError('--force: expected a reason, e.g. --force "labels of the test split were wrong"; received none.')
+        raise ParamsError(
+            '--force: expected a reason, e.g. --force "labels of the test split were wrong"; received none.'
+        )
     if reason is not None and len(reason) > _MAX_REASON:
         raise ParamsError(
             f"--force: expected a reason of at most {_MAX_REASON:,} characters; received {len(reason):,}. Shorten it."
