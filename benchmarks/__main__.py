@@ -19,6 +19,7 @@ CASES = (
     "pruning",
     "published",
     "replay",
+    "serving",
     "split",
     "ucmerced",
 )

@@ -35,5 +35,11 @@ def test_links_are_of_what_is_there(store: Path, tmp_path: Path) -> None:
 def test_the_pages_are_those_of_mlflow() -> None:
     scripts = Path(mlflow.__file__).parent / "server/js/build/static/js"
     text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in scripts.glob("*.js"))
-    wanted = ("/experiments/:experimentId/runs", "/models/:modelName", "/models", '"workflowType"', '"machine_learning"')
+    wanted = (
+        "/experiments/:experimentId/runs",
+        "/models/:modelName",
+        "/models",
+        '"workflowType"',
+        '"machine_learning"',
+    )
     assert [name for name in wanted if name not in text] == []
