@@ -59,7 +59,7 @@ format: $(READY)
 
 # The runs and the registry in the browser; MLflow's server, unless MLFLOW_TRACKING_URI names one: make ui [PORT=5000]
 ui: $(READY)
-	@python -m landscribe.cli.pages --port $(PORT)
+	@python -m landscribe.registry.pages --port $(PORT)
 	@case "$${MLFLOW_TRACKING_URI:-}" in http*) ;; \
 	*) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true mlflow server --workers 1 \
 		--host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}";; \

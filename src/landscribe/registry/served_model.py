@@ -145,7 +145,9 @@ class _Labeller:
         given = {name: self._read_band(name, model_input[name]) for name in self._bands if name in model_input}
         counts = {name: len(values) for name, values in given.items()}
         if len(set(counts.values())) > 1:
-            raise RequestError(f"expected the same number of patches in every band; received {counts}. Send all bands.")
+            raise RequestError(
+                f"expected the same number of patches in every band; received {counts}. Send every patch in every band."
+            )
         return given
 
     def _read_band(self, name: str, values: Any) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The pages of MLflow that this project fills: its runs and its registered model, as links for `make ui`.
 
-    python -m landscribe.cli.pages --port 5000
+    python -m landscribe.registry.pages --port 5000
 
 MLflow opens its pages for language models first, which have no entry for registered models; a link with `workflowType`
 opens those for training, where the browser has not chosen yet and where it has.
@@ -9,9 +9,14 @@ opens those for training, where the browser has not chosen yet and where it has.
 import argparse
 from urllib.parse import quote
 
+from mlflow import MlflowClient
+
 from landscribe.core.params import PARAMS_FILE, find_repository, parse_section, read_params
 from landscribe.registry.config import RegisterConfig
 from landscribe.runtime.entry import run_or_exit
+from landscribe.tracking.answering import expect_answer
+from landscribe.tracking.outage import find_address
+from landscribe.tracking.store import EXPERIMENT, open_store_to_read
 
 _TRAINING = "?workflowType=machine_learning"  # routes and this word: MLflow 3.17, the scripts in mlflow/server/js/build
 
@@ -32,12 +37,6 @@ def make_links(port: int) -> list[str]:
     Raises:
         RegistryError: nothing is logged yet, or the store cannot be used.
     """
-    from mlflow import MlflowClient
-
-    from landscribe.tracking.answering import expect_answer
-    from landscribe.tracking.outage import find_address
-    from landscribe.tracking.store import EXPERIMENT, open_store_to_read
-
     open_store_to_read()
     name = parse_section(read_params(find_repository() / PARAMS_FILE), "register", RegisterConfig).model_name
     with expect_answer("the pages of MLflow are not known"):

@@ -6,9 +6,9 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from landscribe.cli.pages import make_links
 from landscribe.core.errors import RegistryError
 from landscribe.core.params import PARAMS_FILE
+from landscribe.registry.pages import make_links
 from landscribe.tracking.store import EXPERIMENT, open_store
 from tests.support.challengers import Challenge
 from tests.support.paths import ROOT
