@@ -57,11 +57,13 @@ format: $(READY)
 	ruff check --fix .
 	ruff format .
 
+# The runs and the registry in the browser; MLflow's server, unless MLFLOW_TRACKING_URI names one: make ui [PORT=5000]
 ui: $(READY)
-	@case "$${MLFLOW_TRACKING_URI:-}" in http*) echo "MLflow runs at $$MLFLOW_TRACKING_URI"; exit 1;; esac
-	@echo "MLflow UI: http://127.0.0.1:$(PORT)  (Ctrl-C ends it)"
-	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true mlflow server --workers 1 \
-		--host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+	@python -m landscribe.registry.pages --port $(PORT)
+	@case "$${MLFLOW_TRACKING_URI:-}" in http*) ;; \
+	*) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true mlflow server --workers 1 \
+		--host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}";; \
+	esac
 
 # The studies of the search: make dashboard [PORT=8080]
 dashboard: PORT := 8080

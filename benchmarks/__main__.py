@@ -21,6 +21,7 @@ CASES = (
     "pruning",
     "published",
     "replay",
+    "serving",
     "split",
     "ucmerced",
 )

@@ -142,7 +142,7 @@ def test_a_read_only_checkout_is_read_and_nothing_else(read_only: Checkout, tmp_
     repro = ("python", "-m", "landscribe.cli.repro")
     for words in (repro, ("landscribe", "promote"), ("landscribe", "rollback")):
         refused = read_only.run(*words, check=False)
-        assert refused.returncode == 1
+        assert refused.returncode == 2
         assert refused.stdout.startswith(f"error: {read_only.folder} cannot be written to")
         assert refused.stdout.count("\n") == 1
     assert digest_files(read_only.folder) == before

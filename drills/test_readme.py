@@ -55,3 +55,5 @@ def test_the_experiments_work_as_printed(tmp_path_factory: pytest.TempPathFactor
     rows = re.findall(r"test_macro_ap +([\d.]+) +([\d.]+) +-?[\d.]+$", said["dvc metrics diff"], re.MULTILINE)
     assert rows, said["dvc metrics diff"]
     assert checkout.run("git", "status", "--porcelain", "--", "mlflow.db", "data", "reports").stdout == ""
+    default = checkout.run("mlflow", "runs", "list", "--experiment-id", "0", "--view", "all").stdout
+    assert len(re.findall(r"\b[0-9a-f]{32}\b", default)) == 0, default

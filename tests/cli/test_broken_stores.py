@@ -87,7 +87,7 @@ def test_a_broken_database_is_one_sentence(
 ) -> None:
     shutil.copy(database, folder)
     BREAKS[how](folder / database.name)
-    assert run(monkeypatch, words) == 1
+    assert run(monkeypatch, words) == 2
     said = capfd.readouterr().err
     assert said.startswith("error: "), said
     assert said.count("\n") == 1, said
@@ -105,7 +105,7 @@ def test_a_reader_makes_no_database(
     if is_empty:
         (folder / "mlflow.db").touch()
     before = {path: path.stat().st_size for path in folder.rglob("*")}
-    assert run(monkeypatch, words) == 1
+    assert run(monkeypatch, words) == 2
     assert "nothing is registered here yet. Run make repro first" in capfd.readouterr().err
     assert {path: path.stat().st_size for path in folder.rglob("*")} == before
 
@@ -123,7 +123,7 @@ def test_a_locked_database_is_one_sentence(
 ) -> None:
     shutil.copy(database, folder)
     with locking(folder / database.name):
-        assert run(monkeypatch, ("history",)) == 1
+        assert run(monkeypatch, ("history",)) == 2
     said = capfd.readouterr().err
     assert "database is locked" in said
     assert said.count("\n") == 1, said

@@ -8,7 +8,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from landscribe.core.errors import PromotionError, RegistryError
+from landscribe.core.errors import ParamsError, PromotionError, RegistryError
 from landscribe.figures.tables import escape
 from landscribe.registry.champions import read_log
 from landscribe.registry.decision import format_decision, make_outcome
@@ -146,7 +146,7 @@ def test_a_reason_leaves_no_trace_where_it_was_not_needed(challenge: Challenge) 
 )
 def test_a_reason_is_words_and_not_a_book(challenge: Challenge, reason: str, words: str) -> None:
     challenge.register(0.5)
-    with pytest.raises(PromotionError, match=words):
+    with pytest.raises(ParamsError, match=words):
         challenge.promote(reason)
 
 

@@ -5,7 +5,7 @@ from mlflow import MlflowClient
 
 from landscribe.core.errors import PromotionError
 from landscribe.registry.champions import Kind, LogEntry, read_log
-from landscribe.registry.rollback import list_earlier, rollback
+from landscribe.registry.rollback import format_rollback, list_earlier, rollback
 from landscribe.tracking.registered import CHAMPION
 from tests.support.challengers import Challenge
 
@@ -50,7 +50,7 @@ def test_what_was_rolled_back_is_never_gone_back_to(changes: list[tuple[Kind, st
 
 def test_rollback_undoes_one_change_after_another_and_erases_nothing(challenge: Challenge) -> None:
     promote_all(challenge, 0.3, 0.6, 0.9)
-    said = rollback(challenge.name)
+    said = format_rollback(challenge.name, rollback(challenge.name))
     assert said == f"version 2 of {challenge.name} is champion again; version 3 was rolled back"
     assert challenge.read_champion() == "2"
     rollback(challenge.name)
@@ -68,7 +68,7 @@ def test_rollback_undoes_one_change_after_another_and_erases_nothing(challenge: 
 def test_a_version_that_is_gone_is_passed_over_and_said(challenge: Challenge) -> None:
     promote_all(challenge, 0.3, 0.6, 0.9)
     MlflowClient().delete_model_version(challenge.name, "2")
-    said = rollback(challenge.name)
+    said = format_rollback(challenge.name, rollback(challenge.name))
     assert said.startswith(f"version 1 of {challenge.name} is champion again; version 3 was rolled back;")
     assert said.endswith("skipped, as deleted or without files: version 2")
     assert challenge.read_champion() == "1"
@@ -85,7 +85,8 @@ def test_where_every_earlier_one_is_gone_the_champion_stays(challenge: Challenge
 def test_an_alias_that_was_taken_away_comes_back(challenge: Challenge) -> None:
     promote_all(challenge, 0.3, 0.6)
     MlflowClient().delete_registered_model_alias(challenge.name, CHAMPION)
-    assert rollback(challenge.name) == f"version 2 of {challenge.name} is champion again; nobody was champion"
+    said = format_rollback(challenge.name, rollback(challenge.name))
+    assert said == f"version 2 of {challenge.name} is champion again; nobody was champion"
     assert [entry.kind for entry in read_log(challenge.name)[2:]] == ["by hand", "rolled back"]
 
 

@@ -8,8 +8,10 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +60,38 @@ class MlflowServer:
         return _answers(f"{self.uri}/health")
 
 
+@dataclass(frozen=True)
+class ModelServer:
+    """A running `mlflow models serve`.
+
+    Attributes:
+        port: of loopback.
+        env: environment in which `mlflow` finds the store, without this project.
+    """
+
+    port: int
+    env: Mapping[str, str]
+
+    def post(self, body: bytes, content_type: str = "application/json") -> tuple[int, str]:
+        """Return the HTTP status and the body of the answer to a request."""
+        uri, headers = f"http://127.0.0.1:{self.port}/invocations", {"Content-Type": content_type}
+        try:
+            with urllib.request.urlopen(urllib.request.Request(uri, body, headers), timeout=_STARTS_WITHIN_S) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def ask(self, bands: Mapping[str, np.ndarray]) -> Any:
+        """Return the rows of the answer to a right request."""
+        inputs = {name: values.tolist() for name, values in bands.items()}
+        status, body = self.post(json.dumps({"inputs": inputs}).encode())
+        assert status == 200, body
+        return json.loads(body)["predictions"]
+
+
 @contextlib.contextmanager
-def serve_model(model_uri: str, store_uri: str, folder: Path) -> Iterator[Callable[[Mapping[str, np.ndarray]], Any]]:
-    """Yield what asks `mlflow models serve`: bands in, the rows of its answer out.
+def serve_model(model_uri: str, store_uri: str, folder: Path) -> Iterator[ModelServer]:
+    """Start `mlflow models serve` and end it afterwards.
 
     Args:
         model_uri: the registered model.
@@ -81,20 +112,13 @@ def serve_model(model_uri: str, store_uri: str, folder: Path) -> Iterator[Callab
             start_new_session=True,
         )
 
-    def ask(bands: Mapping[str, np.ndarray]) -> Any:
-        body = json.dumps({"inputs": {name: values.tolist() for name, values in bands.items()}}).encode()
-        uri, headers = f"http://127.0.0.1:{port}/invocations", {"Content-Type": "application/json"}
-        request = urllib.request.Request(uri, body, headers)
-        with urllib.request.urlopen(request, timeout=_STARTS_WITHIN_S) as answer:  # noqa: S310
-            return json.load(answer)["predictions"]
-
     try:
         deadline = time.monotonic() + _STARTS_WITHIN_S
         while not _answers(f"http://127.0.0.1:{port}/ping"):
             assert process.poll() is None, log_path.read_text(encoding="utf-8")
             assert time.monotonic() < deadline, log_path.read_text(encoding="utf-8")
             time.sleep(0.2)
-        yield ask
+        yield ModelServer(port, env)
     finally:
         with contextlib.suppress(ProcessLookupError):  # it ended by itself
             os.killpg(process.pid, signal.SIGKILL)

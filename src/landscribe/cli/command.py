@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from landscribe.core.errors import LandscribeError, PromotionError
+from landscribe.cli.decisions import run_history, run_promote, run_rollback
+from landscribe.core.errors import LandscribeError
 from landscribe.core.nomenclature import CLASS_ORDERS, make_nomenclature
 from landscribe.core.params import PARAMS_FILE, expand_path, find_repository, parse_options, parse_section, read_params
 from landscribe.demo.config import DemoConfig
@@ -14,13 +15,12 @@ from landscribe.demo.writer import write_demo_archive
 from landscribe.evaluation.config import EvaluateConfig
 from landscribe.maps.config import MapConfig
 from landscribe.models.config import MachineConfig
-from landscribe.registry.config import PromoteConfig, RegisterConfig
 from landscribe.runtime.entry import run_or_exit
 from landscribe.training.config import TrainConfig
 
 
 def main() -> None:
-    """Run the command line; exit 0 when done, 1 when refused or wrong."""
+    """Run the command line and exit with a status of `runtime.entry`."""
     arguments = _make_parser().parse_args()
     run_or_exit(lambda: arguments.run(arguments))
 
@@ -149,10 +149,15 @@ def _add_map(commands: Any) -> None:
 
 def _add_decisions(commands: Any) -> None:
     what = "make the challenger the champion if it is better on the test split"
-    promote = _add(commands, "promote", _run_promote, what, "Exit status: 0 promoted, 1 refused.")
+    status = "Exit status: 0 done, 1 refused, 2 anything else."
+    promote = _add(commands, "promote", run_promote, what, status)
     promote.add_argument("--force", metavar="REASON", help="promote it even if it is refused, and record the reason")
-    _add(commands, "rollback", _run_rollback, "make the previous champion the champion again")
-    _add(commands, "history", _run_history, "print when and why each champion was chosen")
+    rollback = _add(commands, "rollback", run_rollback, "make the previous champion the champion again", status)
+    history = _add(commands, "history", run_history, "print when and why each champion was chosen")
+    for command in (promote, rollback, history):
+        command.add_argument(
+            "--json", action="store_true", help="print one JSON object; docs/promotion.md has its keys"
+        )
 
 
 def _run_demo(arguments: argparse.Namespace) -> None:
@@ -235,43 +240,3 @@ def _run_map(arguments: argparse.Namespace) -> None:
     given = {name: value for name, value in vars(arguments).items() if name in MapRequest.__dataclass_fields__}
     config = parse_section(read_params(find_repository() / PARAMS_FILE), "map", MapConfig)
     print(map_scene(MapRequest(**given), config))  # noqa: T201
-
-
-def _run_promote(arguments: argparse.Namespace) -> None:
-    from landscribe.registry.decision import format_decision, make_outcome
-    from landscribe.registry.promotion import Terms, promote
-
-    root = find_repository()
-    params = read_params(root / PARAMS_FILE)
-    terms = Terms(
-        config=parse_section(params, "promote", PromoteConfig),
-        bootstrap=parse_section(params, "evaluate", EvaluateConfig).bootstrap,
-        records_dir=root / "data/records",
-        force_reason=arguments.force,
-    )
-    decision = promote(_read_model_name(), terms)
-    print(format_decision(decision))  # noqa: T201
-    if decision.verdict == "refused":
-        raise PromotionError(make_outcome(decision))
-    print(make_outcome(decision))  # noqa: T201
-
-
-def _run_rollback(arguments: argparse.Namespace) -> None:
-    from landscribe.registry.rollback import rollback
-
-    print(rollback(_read_model_name()))  # noqa: T201
-
-
-def _run_history(arguments: argparse.Namespace) -> None:
-    from landscribe.registry.champions import read_log
-    from landscribe.registry.history_table import format_history
-    from landscribe.tracking.store import open_store_to_read
-
-    open_store_to_read()
-    name = _read_model_name()
-    print(format_history(name, read_log(name)))  # noqa: T201
-
-
-def _read_model_name() -> str:
-    """Return the registered model of params.yaml: the command works from any folder of the repository."""
-    return parse_section(read_params(find_repository() / PARAMS_FILE), "register", RegisterConfig).model_name

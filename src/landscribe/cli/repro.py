@@ -21,7 +21,7 @@ from landscribe.core.errors import LandscribeError
 from landscribe.core.files import can_write, explain_read_only, read_json
 from landscribe.core.params import expand_path, find_scratch
 from landscribe.figures.tables import format_table
-from landscribe.runtime.entry import run_or_exit
+from landscribe.runtime.entry import FAILED, INTERRUPTED, run_or_exit
 from landscribe.runtime.progress import make_logger
 from landscribe.training.state import remove_states
 
@@ -44,7 +44,7 @@ SHOWN = {
 
 
 def main() -> int:
-    """Run the pipeline; return the exit status: 0 done, 1 a stage failed."""
+    """Run the pipeline; return the exit status, as `runtime.entry` lists them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="", help="an overlay of params.yaml")
     parser.add_argument("--set", default="", dest="assignments", help="words section.key=value, values in YAML")
@@ -54,9 +54,8 @@ def main() -> int:
     _prepare_checkout(Path.cwd())
     recipe = expand_path(arguments.recipe) if arguments.recipe else None
     write_merged(recipe, f"{drop_unset(arguments.given)} {arguments.assignments}")
-    status = _dvc("repro", *([arguments.stage] if arguments.stage else []))
-    if status:
-        return 130 if status == 130 else 1  # DVC says 255
+    if status := _dvc("repro", *([arguments.stage] if arguments.stage else [])):
+        return status
     remove_journals(find_scratch() / "convert")
     if arguments.stage in TRAINED:
         remove_states(find_scratch() / "train")
@@ -98,13 +97,15 @@ def _find_git_fault(root: Path) -> str:
 
 
 def _dvc(*words: str) -> int:
-    """Run DVC and return its exit status, or 130 after Ctrl-C: the stage, which receives it too, ends in good order."""
+    """Run DVC and return an exit status; on Ctrl-C the stage, which receives it too, ends in good order."""
     interrupted = False
     with subprocess.Popen([str(_DVC), *words]) as dvc:
         while True:
             try:
                 status = dvc.wait()
-                return 130 if interrupted and status else status
+                if not status:
+                    return 0
+                return INTERRUPTED if interrupted or status == INTERRUPTED else FAILED  # DVC says 255
             except KeyboardInterrupt:
                 interrupted = True
 

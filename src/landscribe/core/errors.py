@@ -1,7 +1,7 @@
 """Errors that a user can act on.
 
     LandscribeError
-    ├── ParamsError (ValueError)        params.yaml, a recipe or SET is wrong
+    ├── ParamsError (ValueError)        params.yaml, a recipe, SET or an option is wrong
     ├── ArchiveError (ValueError)       the archive as a whole cannot be read
     ├── PatchError (ValueError)         one patch is bad; it is quarantined
     ├── NomenclatureError (ValueError)  a label or a class order does not fit
@@ -16,7 +16,7 @@
     └── PromotionError (RuntimeError)   a promotion or a rollback is refused
 
 A message says what was expected, what was received and what to do. `runtime.entry.run_or_exit` turns any of them into
-one sentence on stderr and exit status 1.
+one sentence on stderr and an exit status: 1 for a `PromotionError`, 2 for the others.
 """
 
 import difflib
@@ -30,7 +30,7 @@ class LandscribeError(Exception):
 
 
 class ParamsError(LandscribeError, ValueError):
-    """A value of `params.yaml`, of a recipe or of SET is missing, unknown or impossible."""
+    """A value of `params.yaml`, of a recipe, of SET or of an option is missing, unknown or impossible."""
 
 
 class ArchiveError(LandscribeError, ValueError):

@@ -15,6 +15,8 @@ from landscribe.registry.gate import Rule
 from landscribe.registry.registration import TEST_TAG, compute_test_digest
 from landscribe.registry.versions import VersionFacts, read_test_scores, read_version_facts, write_test_scores
 
+_STDERR = 2  # file descriptor
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -122,7 +124,7 @@ def measure_latency_ms(contender: Contender) -> float:
 
 
 def _measure(contender: Contender, out: Path, *words: str) -> None:
-    """Run `landscribe.registry.measure`; its progress and its errors appear on stderr."""
+    """Run `landscribe.registry.measure`; whatever it prints appears on stderr."""
     command = [sys.executable, "-m", "landscribe.registry.measure", contender.uri, str(out), *words]
-    if subprocess.run(command, check=False).returncode:
+    if subprocess.run(command, stdout=_STDERR, check=False).returncode:
         raise PromotionError(f"version {contender.number} could not be run; see the reason above")

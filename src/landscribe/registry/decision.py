@@ -89,8 +89,9 @@ def make_tags(decision: Decision) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def make_record(decision: Decision) -> dict[str, Any]:
-    """Return the decision as JSON, every class included."""
-    return {**asdict(decision), "verdict": decision.verdict, "why": decision.why}
+    """Return the decision as values for JSON, every class included; `reasons` are those against it."""
+    said = {"verdict": decision.verdict, "why": decision.why, "reasons": find_refusals(decision.rules)}
+    return {**asdict(decision), **said}
 
 
 def make_markdown(decision: Decision) -> str:

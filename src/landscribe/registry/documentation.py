@@ -5,6 +5,7 @@ papers and licences, each sentence is made from a file of the run, so that the s
 without HTML, as MLflow shows it.
 """
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,11 +23,11 @@ from landscribe.tracking.history import read_history
 
 MAX_DESCRIPTION = 5000  # characters that MLflow's registry stores of a version (String(5000) in its dbmodels/models.py)
 _PAPER = "After Mitchell et al., [Model Cards for Model Reporting](https://arxiv.org/abs/1810.03993)."
-_MAX_NAMES = 12  # of a list in a sentence
+_MAX_NAMES = 3  # of a list in a sentence; the table of classes has all
 _FEW_POSITIVES = 10  # of a class in test: with fewer, its numbers depend on chance
 _LIBRARIES = ("tensorflow", "keras", "numpy", "mlflow", "python")
-# The sections that a description leaves out first; the run's artifact has them.
-_DISPENSABLE = ("Classes", "Split and its audit", "Training recipe", "Slices", "Data")
+# The sections that a description leaves out, in this order, until it fits; the run's artifact has them.
+_DISPENSABLE = ("Split and its audit", "Training recipe", "Slices", "Data", "Calibration and thresholds", "Classes")
 _BEN_V1 = (
     "BigEarthNet: Sumbul et al., IGARSS 2019, [arXiv:1902.06148](https://arxiv.org/abs/1902.06148); with Sentinel-1"
     " Sumbul et al., IEEE GRSM 9(3), 2021, [arXiv:2105.07921](https://arxiv.org/abs/2105.07921). Licence"
@@ -132,15 +133,17 @@ def write_documentation(path: Path, facts: Facts) -> None:
 
 
 def make_description(facts: Facts, limit: int = MAX_DESCRIPTION) -> str:
-    """Return the card, without its least important sections if it is too long for a description."""
+    """Return the card; one too long for a description with fewer columns of the classes, and then fewer sections."""
     sections = make_sections(facts)
-    left_out: list[str] = []
-    for name in (None, *_DISPENSABLE):
-        if name:
-            left_out.append(name)
+    text = _join(facts, sections)
+    if len(text) <= limit:
+        return text
+    sections["Classes"] = _list_classes(facts)
+    for number in range(len(_DISPENSABLE) + 1):
+        left_out = _DISPENSABLE[:number]
         kept = {title: lines for title, lines in sections.items() if title not in left_out}
-        more = f"Left out here: {', '.join(left_out)}. The whole card: `register/model_card.md` of the run."
-        text = _join(facts, kept) + (f"\n{more}\n" if left_out else "")
+        more = ", ".join(("columns of the classes", *left_out))
+        text = _join(facts, kept) + f"\nLeft out here: {more}. The whole card: `register/model_card.md` of the run.\n"
         if len(text) <= limit:
             return text
     return text[: limit - 1] + "…"
@@ -169,14 +172,19 @@ def _join(facts: Facts, sections: Mapping[str, list[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _describe_band(name: str, band: Mapping[str, Any]) -> str:
-    wavelength = f", {band['wavelength_nm']:g} nm" if "wavelength_nm" in band else ""
-    return f"{escape(name)} ({band['dtype']}, {band['size_px']} px{wavelength})"
+def _describe_bands(bands: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the names in order, with what neighbours have in common said once."""
+
+    def describe(name: str) -> str:
+        band = bands[name]
+        wavelength = f", {band['wavelength_nm']:g} nm" if "wavelength_nm" in band else ""
+        return f"({band['dtype']}, {band['size_px']} px{wavelength})"
+
+    return ", ".join(f"{', '.join(map(escape, names))} {words}" for words, names in itertools.groupby(bands, describe))
 
 
 def _describe_model(facts: Facts) -> list[str]:
     card, tags = facts.card, facts.tags
-    bands = ", ".join(_describe_band(name, band) for name, band in card.bands.items())
     versions = json.loads(tags.get("versions", "{}"))
     resized = " Images of another size are resampled." if card.resamples else ""
     limit = card.max_nodata_fraction
@@ -187,7 +195,7 @@ def _describe_model(facts: Facts) -> list[str]:
     gives = f"a score from 0 to 1 of each of the {len(card.classes)} classes of {escape(card.nomenclature)}"
     rows = {
         "backbone": f"{escape(card.backbone)}, {weights or 'random'} initial weights, {facts.num_weights:,} numbers",
-        "takes": f"raw digital numbers by band name: {bands}.{resized}",
+        "takes": f"raw digital numbers by band name: {_describe_bands(card.bands)}.{resized}",
         "gives": f"{gives}, and the labels at the thresholds",
         "code": f"commit {tags.get('git.commit', 'unknown')}{dirty}",
         "made with": made_with,
@@ -269,6 +277,15 @@ def _describe_classes(facts: Facts) -> list[str]:
     ]
     header = ("class", "test patches", "average precision", "interval by patch", "prior", "F1", "threshold")
     return make_markdown_table(header, rows)
+
+
+def _list_classes(facts: Facts) -> list[str]:
+    """Return the table of classes with the columns that matter most."""
+    rows = [
+        (escape(row["class"]), f"{row['num_positives']:,}", _format(row["average_precision"]))
+        for _, row in facts.tables["per_class"].iterrows()
+    ]
+    return ["AP: average precision.", "", *make_markdown_table(("class", "test patches", "AP"), rows)]
 
 
 def _describe_slices(facts: Facts) -> list[str]:

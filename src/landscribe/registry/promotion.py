@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from landscribe.core.errors import PromotionError
+from landscribe.core.errors import ParamsError, PromotionError
 from landscribe.evaluation.config import BootstrapConfig
 from landscribe.registry.champions import (
     LogEntry,
@@ -62,7 +62,8 @@ def promote(model_name: str, terms: Terms) -> Decision:
         The decision. If it is a refusal, only tags and artifacts were written.
 
     Raises:
-        PromotionError: there is nothing to decide, the reason is empty, or another host was faster.
+        ParamsError: the reason is empty or too long.
+        PromotionError: there is nothing to decide, or another host was faster.
         RegistryError: the registry does not answer, or a version is not a model of this project.
     """
     _check_reason(terms.force_reason)
@@ -85,10 +86,12 @@ def promote(model_name: str, terms: Terms) -> Decision:
 
 def _check_reason(reason: str | None) -> None:
     if reason is not None and not reason.strip():
-        raise PromotionError('expected a reason, e.g. --force "labels of the test split were wrong"; received none.')
+        raise ParamsError(
+            '--force: expected a reason, e.g. --force "labels of the test split were wrong"; received none.'
+        )
     if reason is not None and len(reason) > _MAX_REASON:
-        raise PromotionError(
-            f"--force: expected a reason of at most {_MAX_REASON:,} characters; received {len(reason):,}."
+        raise ParamsError(
+            f"--force: expected a reason of at most {_MAX_REASON:,} characters; received {len(reason):,}. Shorten it."
         )
 
 

@@ -147,8 +147,9 @@ def is_loadable(model_name: str, version: str) -> bool:
 def make_signature(card: ModelCard) -> ModelSignature:
     """Return the signature: bands by name and dtype in, classes by name out.
 
-    If one of the sensors may be missing, the signature has no inputs, because MLflow has no optional tensors and would
-    refuse the input before it reaches the model; the model itself checks names, sizes and dtypes.
+    The model itself checks its input, so that a refusal says what to do, and a sensor may be missing. MLflow's check
+    would come first, has no optional tensors, and casts the numbers of a request: reflectances would become 0. MLmodel
+    therefore states that the input is validated in `predict`, which is MLflow's way for signatures of type hints.
     """
     inputs = [
         TensorSpec(np.dtype(band["dtype"]), (-1, -1, -1) if card.resamples else (-1, *[band["size_px"]] * 2), name)
@@ -156,7 +157,9 @@ def make_signature(card: ModelCard) -> ModelSignature:
     ]
     outputs = [ColSpec(DataType.double, name) for name in card.classes]
     outputs += [ColSpec(Array(DataType.string), "labels"), ColSpec(DataType.string, "warning")]
-    return ModelSignature(None if card.optional else Schema(inputs), Schema(outputs))
+    signature = ModelSignature(Schema(inputs), Schema(outputs))
+    signature._is_signature_from_type_hint = True  # `is_signature_from_type_hint` of MLmodel; MLflow has no other door
+    return signature
 
 
 def _log_version(candidate: Candidate, model_name: str, run_id: str) -> ModelVersion:

@@ -9,8 +9,8 @@ from landscribe.registry.registration import is_loadable
 from landscribe.registry.versions import write_tags
 
 
-def rollback(model_name: str) -> str:
-    """Make the previous champion the champion again and return a sentence that says so.
+def rollback(model_name: str) -> LogEntry:
+    """Make the previous champion the champion again and return the entry of the log.
 
     Nothing is erased from the log. A further rollback goes back one more; a version that was deleted, or whose files
     are missing, is skipped.
@@ -36,7 +36,12 @@ def rollback(model_name: str) -> str:
         if before is not None:
             tags = {"to": f"version {version}", "when": entry.when, "by": entry.by}
             write_tags(model_name, before, {f"rolled_back.{key}": value for key, value in tags.items()})
-    return f"version {version} of {model_name} is champion again; {why}"
+    return entry
+
+
+def format_rollback(model_name: str, entry: LogEntry) -> str:
+    """Return the final sentence: which version is champion again, and why."""
+    return f"version {entry.version} of {model_name} is champion again; {entry.why}"
 
 
 def list_earlier(log: Sequence[LogEntry]) -> list[str]:

@@ -14,6 +14,8 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from PIL import Image
 
 _BATCH_SIZE_PATCHES = 64
@@ -33,6 +35,26 @@ _REFLECTANCE = "reflectance? Send digital numbers: 10,000 times the reflectance"
 
 # Band -> pixels of each patch, [patch, pixel], in ascending order: minimum, median and shares are then found at once.
 _Patches = Mapping[str, np.ndarray]
+
+
+class RequestError(MlflowException, ValueError):  # type: ignore[misc]
+    """The input cannot be labelled; over HTTP status 400, the sentence alone as `message`.
+
+    MLflow's server puts a dump of the whole request in front of the message of an `MlflowException`, and answers any
+    other error with a traceback. Setting this message changes nothing.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        MlflowException.__init__(self, sentence, error_code=INVALID_PARAMETER_VALUE)
+
+    @property
+    def message(self) -> str:
+        """What was expected, what was received, what to do."""
+        return str(self)
+
+    @message.setter
+    def message(self, text: str) -> None:
+        pass
 
 
 class _Labeller:
@@ -59,16 +81,18 @@ class _Labeller:
         `warning` is empty, or says how a patch is out of the range of the train split. Where conversion would have left
         the patch out, it is that reason; the scores are then NaN and there are no labels.
 
+        Args:
+            context: not used.
+            model_input: {band: [n, row, column]}, arrays of the dtype of the band, or nested lists of JSON.
+            params: not used.
+
         Raises:
-            ValueError: a band is missing, or has another size or dtype than the network takes.
+            RequestError: a `ValueError`; a band is missing or unknown, or holds what the network does not take.
         """
-        given = [name for name in self._bands if name in model_input]
-        filled = self._fill(model_input)
-        bands = {name: self._check(name, filled) for name in self._bands}
-        counts = {name: len(values) for name, values in bands.items()}
-        if len(set(counts.values())) > 1:
-            raise ValueError(f"expected the same number of patches in every band; received {counts}")
-        reasons = self._find_nodata([np.asarray(model_input[name]) for name in given])
+        given = self._read(model_input)
+        filled = self._fill(given)
+        bands = {name: self._fit(name, filled[name]) for name in self._bands}
+        reasons = self._find_nodata(list(given.values()))
         judged = [
             (not reason, reason) if reason else found
             for reason, found in zip(reasons, self._judge({name: bands[name] for name in given}), strict=True)
@@ -113,31 +137,58 @@ class _Labeller:
         scores: np.ndarray = 1 / (1 + np.exp(-together))
         return scores
 
-    def _fill(self, model_input: Any) -> Any:
-        """Return the input with the bands of a sensor that is completely missing, if the network allows it."""
-        missing = [fills for fills in self._optional.values() if not any(name in model_input for name in fills)]
-        given = [name for name in self._bands if name in model_input]
-        if not missing or not given:
-            return model_input
-        num_patches = len(model_input[given[0]])
-        filled = {name: model_input[name] for name in given}
-        for name, value in missing[0].items():
+    def _read(self, model_input: Any) -> dict[str, np.ndarray]:
+        """Return the bands that are given, [n, row, column] in their dtype, in the order of the network."""
+        expected = f"the bands {', '.join(self._bands)}"
+        if not isinstance(model_input, Mapping):
+            kind = type(model_input).__name__
+            raise RequestError(f"expected {expected}, as {{band: [n, row, column]}}; received a value of type {kind}.")
+        if unknown := [str(name) for name in model_input if name not in self._bands]:
+            raise RequestError(
+                f"expected {expected}; received {', '.join(unknown)} as well. Leave out what the model does not know."
+            )
+        given = {name: self._read_band(name, model_input[name]) for name in self._bands if name in model_input}
+        counts = {name: len(values) for name, values in given.items()}
+        if len(set(counts.values())) > 1:
+            raise RequestError(
+                f"expected the same number of patches in every band; received {counts}. Send every patch in every band."
+            )
+        return given
+
+    def _read_band(self, name: str, values: Any) -> np.ndarray:
+        """Return the numbers of a band in its dtype, if nothing is lost."""
+        size_px, dtype = self._bands[name]["size_px"], np.dtype(self._bands[name]["dtype"])
+        side = ("row", "column") if self._resamples else (size_px, size_px)
+        expected = f"band {name}: expected {dtype} [n, {side[0]}, {side[1]}]"
+        try:
+            read = _cast_json(np.asarray(values), dtype)
+        except ValueError:  # NumPy's words for lists that are no rectangle
+            raise RequestError(f"{expected}; received lists of unequal length. Send rows of equal length.") from None
+        if read.dtype != dtype:
+            raise RequestError(f"{expected}; received {read.dtype} {list(read.shape)}{_explain(read, dtype)}.")
+        if read.ndim != 3 or 0 in read.shape[1:] or (read.shape[1:] != (size_px, size_px) and not self._resamples):
+            raise RequestError(f"{expected}; received {list(read.shape)}. Send n patches of this size, n at least 1.")
+        return read
+
+    def _fill(self, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return every band; those of a sensor that is completely missing are filled, if the network allows it."""
+        lost = [fills for fills in self._optional.values() if not any(name in given for name in fills)]
+        fills = lost[0] if lost and given else {}
+        if missing := [name for name in self._bands if name not in given and name not in fills]:
+            raise RequestError(
+                f"expected the bands {', '.join(self._bands)}; {', '.join(missing)} {'are' if missing[1:] else 'is'}"
+                f" missing. Send {'all bands of one sensor or of both' if self._optional else 'every band'} by name."
+            )
+        filled = dict(given)
+        for name, value in fills.items():
             size_px, dtype = self._bands[name]["size_px"], self._bands[name]["dtype"]
+            num_patches = len(next(iter(given.values())))
             filled[name] = np.broadcast_to(np.array(value, dtype), (num_patches, size_px, size_px))
         return filled
 
-    def _check(self, name: str, model_input: Any) -> np.ndarray:
-        if name not in model_input:
-            raise ValueError(f"expected the bands {', '.join(self._bands)}; band {name} is missing")
-        size_px, dtype = self._bands[name]["size_px"], np.dtype(self._bands[name]["dtype"])
-        values = _cast_json(np.asarray(model_input[name]), dtype)
-        if values.ndim != 3 or values.dtype != dtype:
-            hint = f"; {_REFLECTANCE}" if values.dtype.kind == "f" and dtype == np.uint16 else ""
-            raise ValueError(
-                f"band {name}: expected {dtype} [n, row, column]; received {values.dtype} {values.shape}{hint}"
-            )
-        if values.shape[1:] != (size_px, size_px) and not self._resamples:
-            raise ValueError(f"band {name}: expected {size_px} x {size_px} pixels; received {values.shape[1:]}")
+    def _fit(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Return a band in the size of the network, without gaps."""
+        size_px = self._bands[name]["size_px"]
         fill = self._bands[name].get("fill")  # of images alone
         if fill is not None and values.dtype.kind == "f":
             return _fill_gaps(values, size_px, fill)
@@ -174,7 +225,7 @@ class _TrainRange:
         """Return the reason for which conversion would leave each patch out; empty: it would not."""
         extremes = {name: pixels[:, [0, -1]] for name, pixels in patches.items()}
         has_signal = np.any([values.any(axis=1) for values in extremes.values()], axis=0)
-        # MLflow's server casts the numbers of a request to the dtype of the signature: reflectances become 0.
+        # Reflectances that were cast to integers are 0.
         nodata = "every pixel is 0: nodata" + (f"; or {_REFLECTANCE}" if self._find_digital(patches) else "")
         faults = ["" if filled else nodata for filled in has_signal]
         for name, values in reversed(extremes.items()):  # the first band is named
@@ -280,15 +331,30 @@ def _sort_pixels(values: np.ndarray) -> np.ndarray:
 
 
 def _cast_json(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """Return numbers of a request, which come without a dtype where the signature is open, in that of the band.
-
-    What would lose its value stays as it is.
-    """
+    """Return numbers of JSON, which have no dtype, in that of the band; what would lose its value stays as it is."""
     if values.dtype not in (np.int64, np.float64):
         return values
     with np.errstate(invalid="ignore", over="ignore"):
         cast: np.ndarray = values.astype(dtype)
     return cast if dtype.kind == "f" or np.array_equal(cast, values) else values
+
+
+def _explain(values: np.ndarray, dtype: np.dtype[Any]) -> str:
+    """Return why values are not of a dtype, and what to do."""
+    if values.dtype.kind not in "iuf":
+        return ", which are no numbers. Send numbers alone: no text, null, true or false"
+    if not values.size:
+        return ": no patch. Send at least one"
+    if not np.isfinite(values).all():
+        return ". NaN or infinity: leave the patch out, or send 0 where there is no data"
+    low, high, limits = values.min(), values.max(), np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
+    said = f" from {low:.6g} to {high:.6g}"
+    if low < limits.min or high > limits.max:
+        return f"{said}. Send numbers from {limits.min:.6g} to {limits.max:.6g}"
+    if dtype.kind in "iu" and np.any(values != np.rint(values)):
+        is_reflectance = dtype == np.uint16 and high <= _HIGHEST_REFLECTANCE
+        return f"{said}; {_REFLECTANCE if is_reflectance else 'fractions? Send whole numbers'}"
+    return f"{said}. Cast them: values.astype('{dtype}')"
 
 
 def _resample(values: np.ndarray, size_px: int) -> np.ndarray:

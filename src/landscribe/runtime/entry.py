@@ -1,10 +1,21 @@
-"""Entry of a process: an error that a user can act on becomes one sentence and an exit status, never a traceback."""
+"""How every command and stage ends: an error that a user can act on becomes one sentence, never a traceback.
+
+    0    done
+    1    refused: a promotion or a rollback was decided against (`PromotionError`); the champion is unchanged
+    2    anything else: wrong options, params or paths, a store that cannot be used; a defect, with its traceback
+    130  interrupted
+
+argparse exits with 2 as well.
+"""
 
 import errno
 import sys
+import traceback
 from collections.abc import Callable
 
-from landscribe.core.errors import LandscribeError
+from landscribe.core.errors import LandscribeError, PromotionError
+
+REFUSED, FAILED, INTERRUPTED = 1, 2, 130
 
 # A full disk, a folder that is not writable, a file in the place of a folder: errors that the user can fix.
 _NO_PLACE = {
@@ -14,17 +25,22 @@ _NO_PLACE = {
 
 
 def run_or_exit(action: Callable[[], int | None]) -> None:
-    """Run `action` and exit with its status; a `LandscribeError`, or a place not to write to, becomes one sentence."""
+    """Run `action` and exit with the status that it returns, or with that of its error."""
     try:
         sys.exit(action() or 0)
-    except LandscribeError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(1)
-    except OSError as error:
-        if error.errno not in _NO_PLACE:
-            raise
-        sys.stderr.write(f"error: {error.filename or 'a file'} cannot be written or read: {error.strerror}\n")
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; run the same command again\n")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        sentence = explain(error)
+        sys.stderr.write(f"error: {sentence}\n" if sentence else traceback.format_exc())
+        sys.exit(REFUSED if isinstance(error, PromotionError) else FAILED)
+
+
+def explain(error: Exception) -> str:
+    """Return the sentence of an error that a user can act on; an empty one for a defect."""
+    if isinstance(error, LandscribeError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in _NO_PLACE:
+        return f"{error.filename or 'a file'} cannot be written or read: {error.strerror}"
+    return ""

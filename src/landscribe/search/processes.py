@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from landscribe.core.errors import SearchError
+from landscribe.runtime.entry import FAILED
 from landscribe.runtime.interrupts import note_interrupts
 from landscribe.runtime.parent import end_with_parents
 from landscribe.runtime.progress import make_logger
@@ -26,6 +27,7 @@ from landscribe.search.study import Study, read_values
 NO_TRIAL = 3
 """Exit status of a worker that found no trial to do."""
 
+_WITH_ERROR = (1, FAILED)  # 1: of Python itself, where an import fails
 _PARENT = "parent_pid"  # of the task, as a worker process reads it
 _MAX_LOSSES = 3  # of one trial, before it is given up
 _LOOK_EVERY_S, _ASK_EVERY_S = 0.1, 1.0  # at the own processes; at the study, which others change too
@@ -101,7 +103,7 @@ class _WorkerProcesses:
                 continue
             del self.processes[place]
             _close(process)
-            if process.returncode == 1:
+            if process.returncode in _WITH_ERROR:
                 raise SearchError("a trial ended with the error above; fix it and run the same command again.")
             if process.returncode == NO_TRIAL:
                 continue
