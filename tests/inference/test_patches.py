@@ -144,6 +144,29 @@ def test_a_patch_gets_the_same_row_alone_and_in_any_batch(s2_root: Path, monkeyp
     pd.testing.assert_frame_equal(predict_path(Path(), FakeServed("B02"), None), row)
 
 
+def test_rows_and_words_do_not_depend_on_who_reads(
+    s2_root: Path, s1_root: Path, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process or several, in this one where there is one batch; some patches are left out, some are bright."""
+    for number, folder in enumerate(sorted(s2_root.iterdir())[:12]):
+        shutil.copytree(folder, tmp_path / "some" / folder.name)
+        if number in {0, 6, 11}:
+            (tmp_path / "some" / folder.name / f"{folder.name}_B02.tif").unlink()
+        if number in {3, 7}:
+            change_bands(tmp_path / "some" / folder.name, lambda values: values + np.uint16(_BRIGHT))
+    answers, words = [], []
+    for size in (64, 5, 2, 1):
+        monkeypatch.setattr(patches, "_BATCH_SIZE_PATCHES", size)
+        answers.append(predict_path(tmp_path / "some", FakeServed("B02", "VV"), s1_root))
+        words.append(said.copy())
+        said.clear()
+    assert words == words[:1] * 4
+    assert len(words[0]) == 4  # three are left out, and how many are bright
+    for table in answers:
+        assert len(table) == 9
+        pd.testing.assert_frame_equal(table, answers[0])
+
+
 def change_bands(folder: Path, change: Callable[[np.ndarray], np.ndarray], bands: str = "B*") -> None:
     """Write files of bands again, with other values and maybe another dtype."""
     for path in folder.glob(f"*_{bands}.tif"):

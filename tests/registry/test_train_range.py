@@ -3,7 +3,7 @@
 import importlib
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +176,26 @@ def test_no_ordinary_patch_is_out_of_range_and_nearly_all_of_the_new_baseline_ar
     assert {judge(patch, percentiles) for patch in ordinary} == {(True, "")}
     said = [judge(shift(patch, 1000), percentiles)[1] for patch in ordinary]
     assert np.mean([words.endswith("; processing baseline 04.00? `--offset -1000`") for words in said]) >= 0.98
+
+
+def test_a_patch_gets_the_same_words_alone_and_in_a_batch(ordinary: list[Patch]) -> None:
+    percentiles = compute_range(ordinary[:100])
+    changes: list[Callable[[np.ndarray], np.ndarray]] = [
+        lambda values: values,
+        lambda values: values + values.dtype.type(1000),
+        lambda values: values // 10_000,
+        np.zeros_like,
+        lambda values: np.where(values > np.median(values), 65535, values).astype(values.dtype),
+        lambda values: np.full_like(values, 1 if values.dtype.kind == "u" else np.nan),
+    ]
+    batch = [
+        {name: change(values) for name, values in patch.items()}
+        for number, change in enumerate(changes * 4)
+        for patch in [ordinary[number]]
+    ]
+    alone = [judge(patch, percentiles) for patch in batch]
+    assert judge_all(batch, percentiles) == alone
+    assert len(set(alone)) >= len(changes)
 
 
 def read_constants(samples: Path) -> dict[str, Any]:
