@@ -22,6 +22,7 @@ from unittest import mock
 import numpy as np
 
 from benchmarks import Figure
+from benchmarks.served import register_random
 from landscribe.archive.bigearthnet_v1 import BigEarthNetV1
 from landscribe.core.bands import S2_BANDS
 from landscribe.core.patch import S2_FOLDER
@@ -108,15 +109,7 @@ def _time_command(path: Path, out: Path) -> float:
 
 def _register(root: Path, s2_root: Path) -> None:
     """Register a small network with random weights, and the percentiles of some patches as those of its train split."""
-    from mlflow import MlflowClient
-
-    from landscribe.models.artifact import write_model
-    from landscribe.models.card import ModelCard
-    from landscribe.models.classifier import ClassifierSpec, build_classifier
-    from landscribe.models.preprocess import BandInput
     from landscribe.records.statistics import PERCENTILES
-    from landscribe.registry.registration import Candidate, register
-    from landscribe.tracking.store import open_store
 
     archive, bands = BigEarthNetV1(s2_root, None), list(S2_BANDS.values())
     some = [archive.read_patch(folder.name, None, bands) for folder in sorted(s2_root.iterdir())[::10]]
@@ -124,26 +117,7 @@ def _register(root: Path, s2_root: Path) -> None:
     for name in S2_BANDS:
         values = np.percentile([patch[name] for patch in some], PERCENTILES).tolist()
         statistics[name] = {"percentiles": dict(zip(map(str, PERCENTILES), values, strict=True))}
-    inputs = [BandInput(band.name, band.size_px or 0, band.dtype or "", 1000.0, 500.0) for band in bands]
-    model = build_classifier(ClassifierSpec(bands=inputs, num_classes=NUM_CLASSES, backbone=BACKBONE, dropout=0.0))
-    card = ModelCard(
-        bands={band.name: {"size_px": band.size_px, "dtype": band.dtype} for band in bands},
-        classes=tuple(f"class {number}" for number in range(NUM_CLASSES)),
-        nomenclature="discovered",
-        backbone=BACKBONE,
-        resamples=False,
-    )
-    write_model(model, card, root / "model.keras")
-    candidate = Candidate(
-        model_path=root / "model.keras",
-        card=card,
-        thresholds=np.full(NUM_CLASSES, 0.5),
-        metrics={"test_macro_ap": 0.5},
-        test_digest="",
-        example={name: values[None] for name, values in some[0].items()},
-        statistics=statistics,
-    )
-    register(candidate, "landscribe", MlflowClient().create_run(open_store()).info.run_id)
+    register_random(root, list(S2_BANDS), statistics)
 
 
 def _read(s2_root: Path) -> list[dict[str, np.ndarray]]:

@@ -1,15 +1,22 @@
 """A registered model with random weights, for cases that measure what is around a network of the usual size."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 
-def register_random(root: Path, bands: list[str]) -> str:
+def register_random(root: Path, bands: list[str], statistics: Mapping[str, Any] | None = None) -> str:
     """Register a SmallResNet of these Sentinel bands and the 19 classes in a store below `root`; return its URI.
 
     The environment of this process names the store afterwards.
+
+    Args:
+        root: folder of the store.
+        bands: names.
+        statistics: band -> percentiles of its train split; None: those of ordinary land.
     """
     os.environ["DVC_ROOT"] = str(root)
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{root / 'mlflow.db'}"
@@ -35,7 +42,7 @@ def register_random(root: Path, bands: list[str]) -> str:
     )
     path = root / "model.keras"
     write_model(network, card, path)
-    percentiles = {"1": 1.0, "50": 1500.0, "75": 2000.0, "95": 4000.0, "99": 10_000.0}
+    ordinary = {"1": 1.0, "50": 1500.0, "75": 2000.0, "95": 4000.0, "99": 10_000.0}
     candidate = Candidate(
         model_path=path,
         card=card,
@@ -43,9 +50,9 @@ def register_random(root: Path, bands: list[str]) -> str:
         metrics={"test_macro_ap": 0.5},
         test_digest="none",
         example={band.name: np.zeros((1, *[band.size_px or 0] * 2), str(band.dtype)) for band in known},
-        statistics={name: {"percentiles": percentiles} for name in bands},
+        statistics=statistics or {name: {"percentiles": ordinary} for name in bands},
         window_m=1200.0,
     )
     with start_run("benchmark", {}, {}) as run_id:
-        version = register(candidate, "benchmark", run_id)["version"]
-    return f"models:/benchmark/{version}"
+        version = register(candidate, "landscribe", run_id)["version"]
+    return f"models:/landscribe/{version}"

@@ -23,7 +23,8 @@ def uri(store: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A version whose network cannot be loaded."""
     path = tmp_path_factory.mktemp("model") / "model.keras"
     path.write_bytes(b"weights")
-    run_id = MlflowClient().create_run(open_store()).info.run_id
+    experiment = open_store()  # a client made before it belongs to the store before
+    run_id = MlflowClient().create_run(experiment).info.run_id
     register(make_candidate(path), "broken", run_id)
     return "models:/broken@challenger"
 

@@ -51,7 +51,8 @@ def served(
 ) -> Iterator[Served]:
     """One server for all tests."""
     bands = read_test_patches(records, list(trained.card.bands))
-    run_id = MlflowClient().create_run(open_store()).info.run_id
+    experiment = open_store()  # a client made before it belongs to the store before
+    run_id = MlflowClient().create_run(experiment).info.run_id
     candidate = Candidate(
         model_path=trained.path,
         card=trained.card,

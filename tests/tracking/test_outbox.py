@@ -125,7 +125,8 @@ def test_what_a_killed_process_had_not_sent_is_sent_by_the_next(flaky: FlakyStor
 
 
 def test_what_a_living_process_has_not_sent_is_left_to_it(flaky: FlakyStore, store: Path) -> None:
-    run_id = MlflowClient().create_run(open_store()).info.run_id
+    experiment = open_store()  # a client made before it belongs to the store before
+    run_id = MlflowClient().create_run(experiment).info.run_id
     living = Outbox(run_id)
     flaky.down = True
     living.put_metrics({"loss": 0.5}, 1)
