@@ -65,3 +65,14 @@ def test_short_work_says_nothing_in_a_log(monkeypatch: pytest.MonkeyPatch, said:
     monkeypatch.setattr(progress._heard, "at_s", time.monotonic())
     assert list(progress.track("abc", total=3, what="converting")) == ["a", "b", "c"]
     assert said.messages == []
+
+
+def test_a_block_that_waits_is_not_silent(monkeypatch: pytest.MonkeyPatch, said: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(progress, "_LINE_EVERY_S", 0.02)
+    monkeypatch.setattr(progress, "_LOOK_EVERY_S", 0.005)
+    with progress.never_silent("trial 3"):
+        deadline_s = time.monotonic() + 20
+        while not said.messages:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.005)
+    assert said.messages[0] == "trial 3: still at work"

@@ -20,11 +20,11 @@ class Tree:
     Attributes:
         key: key of section `archive` that names it.
         published: its name as published.
-        outer: pattern of the names of the folders in it.
-        inner: pattern of the names of the patches in them.
-        glob: of the shell, for the names of patches and not of the folders.
-        cell: of the shell, what stands behind the folder's name in a patch's.
-        example: such a name.
+        outer: regular expression of the names of the folders in it.
+        inner: regular expression of the names of the patches in them.
+        glob: the same for `Path.glob`: it fits the names of patches and not those of the folders.
+        cell: likewise, of the part of a patch's name that follows the name of its folder.
+        example: name of a patch.
     """
 
     key: str

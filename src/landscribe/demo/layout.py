@@ -53,7 +53,7 @@ WATER_CODES = (511, 512, 523)
 
 @dataclass(frozen=True)
 class Layout:
-    """A land-cover map and the shapes that painting needs again.
+    """A land-cover map, and the geometry it was drawn from, which the textures of the covers follow.
 
     Attributes:
         codes: CLC level 3 codes, uint16 [row, column].

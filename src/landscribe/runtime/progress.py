@@ -1,5 +1,6 @@
 """Progress of long work: a bar in a terminal, plain lines in a log."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -99,6 +100,7 @@ class Meter:
         while not self._closed.wait(_LOOK_EVERY_S):
             if self._bar is not None:
                 self._bar.refresh()
+                _heard.at_s = time.monotonic()
             else:
                 self._speak_if_silent()
 
@@ -116,6 +118,27 @@ class Meter:
         speed = f"{rate:.3g}" if rate < 10 else f"{rate:.0f}"
         words = (self._what, self._done, self._total, speed, self._unit, left)
         make_logger("progress").info("%s: %d of %d, %s %s/s, about %s left", *words)
+
+
+@contextlib.contextmanager
+def never_silent(what: str) -> Iterator[None]:
+    """Say every ten seconds that the block is at work while nothing else is said: it may wait for a disk or a store.
+
+    Args:
+        what: the subject of the sentence, e.g. "trial 3".
+    """
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_LOOK_EVERY_S):
+            if time.monotonic() - _heard.at_s > _LINE_EVERY_S:
+                make_logger("progress").info("%s: still at work", what)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def track(

@@ -15,7 +15,7 @@ from landscribe.models.config import Device
 from landscribe.records.schema import Manifest, read_manifest
 from landscribe.records.statistics import read_statistics
 from landscribe.runtime.entry import run_or_exit
-from landscribe.runtime.progress import make_logger
+from landscribe.runtime.progress import make_logger, never_silent
 from landscribe.search.config import SearchConfig
 from landscribe.search.processes import NO_TRIAL, name_worker, read_task
 from landscribe.search.storage import explain_failures
@@ -81,7 +81,8 @@ def main() -> int:
         with study.claim(name_worker(os.getpid())) as trial:
             if trial is None:
                 return NO_TRIAL
-            run_trial(task, trial)
+            with never_silent(f"trial {trial.number}"):
+                run_trial(task, trial)
     return 0
 
 

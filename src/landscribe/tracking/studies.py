@@ -122,7 +122,7 @@ def write_record(
 
 
 def is_whole(folder: Path) -> bool:
-    """Return whether the store holds the runs of the search that made a report; without trials it has none.
+    """Return whether the store holds the runs of the search that made a report; a search without trials has no runs.
 
     Raises:
         StoreDownError: the store does not answer.

@@ -6,7 +6,7 @@ from typing import Any
 
 from landscribe.core.params import find_scratch
 from landscribe.records.schema import Manifest
-from landscribe.runtime.progress import make_logger
+from landscribe.runtime.progress import make_logger, never_silent
 from landscribe.tracking import runs
 from landscribe.training.config import TrainConfig
 from landscribe.training.identity import TRAINING, identify
@@ -45,6 +45,7 @@ def open_session(
     params = {"train": config.model_dump()}
     with (
         open_state(find_scratch() / study, digest) as state,
+        never_silent("train"),
         runs.start_training(name, tags, params, digest, state.read_run_id()) as run_id,
     ):
         state.write_run_id(run_id)
