@@ -213,7 +213,7 @@ def list_real(samples: Path) -> dict[str, tuple[dict[str, np.ndarray], str, str]
         names = {name: (path.with_name(path.name.replace("B02", name)), 1) for name in NAMES}
         found[path.stem] = names, "without", "with"
     cell = next((scenes / "major-tom").iterdir())
-    found["cell"] = {name: (cell / f"{name}.tif", 1) for name in NAMES}, "undecidable", "without"
+    found["cell"] = {name: (cell / f"{name}.tif", 1) for name in NAMES}, "with", "without"
     product = {name: next(scenes.glob(f"*.SAFE/GRANULE/*/IMG_DATA/R60m/*_{name}_60m.jp2")) for name in ("B02", "B04")}
     found["product"] = {name: (path, 1) for name, path in product.items()}, "with", "without"
     return {name: (read_real(paths), judged, other) for name, (paths, judged, other) in found.items()}

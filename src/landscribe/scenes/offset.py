@@ -30,6 +30,9 @@ _DARK_DN, _MOST_DARK = 900, 0.015
 # The first percentile of B04 with the offset, at most: 1,016 (cloudy product), 1,034 and 1,023 (water), 1,050 to 1,217
 # (the six patches plus 1,000), 1,314 (a lake plus 1,000). Of what is bright everywhere: 1,805 (cloud), 9,752 (snow).
 _PERCENTILE, _MOST_FLOOR_DN = 0.01, 1350
+# Where cloud hides what is dark, the floor is higher: 1,805 in a cloudy product with the offset. It is believed up to here
+# if the short-wave infrared is darker than blue, which thin cloud is and soil is not: 1,654 beside 1,936.
+_MOST_CLOUD_DN = 2000
 # Bare soil reflects far more red than blue; what is dark does not: in all of these B04 is at most 68 above B02 there.
 _MOST_RED_DN = 150
 # Red below the offset is water or shadow, and then the short-wave infrared is near 1,000 too. A field of EuroSAT, of
@@ -127,8 +130,10 @@ class DarkPixels:
         floors = {name: _find_percentile(band) for name, band in counts.items()}
         if not {"B02", "B04"} <= set(floors):
             return "undecidable"
-        is_dark = floors["B04"] <= min(_MOST_FLOOR_DN, floors["B02"] + _MOST_RED_DN)
         swir = [floors[name] for name in ("B11", "B12") if name in floors]
+        is_cloud = "B12" in floors and floors["B12"] < floors["B02"]
+        highest = _MOST_CLOUD_DN if is_cloud else _MOST_FLOOR_DN
+        is_dark = floors["B04"] <= min(highest, floors["B02"] + _MOST_RED_DN)
         is_contradicted = floors["B04"] < _LEAST_FLOOR_DN and bool(swir) and min(swir) > _MOST_SWIR_DN
         return "with" if is_dark and not is_contradicted else "undecidable"
 
