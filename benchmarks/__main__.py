@@ -19,6 +19,7 @@ CASES = (
     "pruning",
     "published",
     "replay",
+    "scene_reading",
     "split",
     "ucmerced",
 )
