@@ -21,6 +21,7 @@ CASES = (
     "pruning",
     "published",
     "replay",
+    "scene_reading",
     "serving",
     "split",
     "ucmerced",

@@ -47,8 +47,17 @@ def write_named(folder: Path, **options: Any) -> Path:
     return write_band_folder(folder / "scene", PIXELS, **options)
 
 
+def write_old_product(folder: Path) -> Path:
+    """Write a product whose files are named as before 2017."""
+    safe = write_safe(folder, PIXELS)
+    for file in safe.rglob("*.jp2"):
+        file.rename(file.with_name(f"S2A_USER_MSI_L2A_TL_SGS__20160605T100601_A007300_T33UUP_{file.name[-11:]}"))
+    return safe
+
+
 LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "product": lambda folder: write_safe(folder, PIXELS),
+    "old names": write_old_product,
     "folder of a product": lambda folder: write_safe(folder, PIXELS).parent,
     "product in a ZIP": lambda folder: zip_safe(write_safe(folder, PIXELS)),
     "product stored in a ZIP": lambda folder: zip_safe(write_safe(folder, PIXELS), compressed=False),
@@ -81,6 +90,8 @@ def test_every_layout_gives_the_same_scene(layout: str, tmp_path: Path) -> None:
 def test_the_name_is_that_of_the_product(tmp_path: Path) -> None:
     safe = write_safe(tmp_path, PIXELS)
     assert {open_scene(path, NAMES).name for path in (safe, tmp_path, zip_safe(safe))} == {PRODUCT}
+    named = write_named(tmp_path / "bands")
+    assert {open_scene(path, NAMES).name for path in (named, zip_safe(named))} == {"scene"}
 
 
 def test_bands_come_in_the_order_of_the_model_and_only_those(tmp_path: Path) -> None:
@@ -252,7 +263,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "missing in a raster": (
         lambda folder: write_raster(folder / "scene.tif", {"B02": PIXELS["B02"], "B03": PIXELS["B02"]}),
-        "expected the bands B05, B09 as well.*received B02, B03",
+        "expected the bands B05, B09 as well.*received B02, B03.*by --band-order",
     ),
     "no georeference": (write_unplaced, "no usable coordinate system and no transform"),
 }

@@ -100,8 +100,7 @@ class Chunks:
         self._waiting: list[ReadTask] = []
 
     def _make_task(self, folder: Path, name: str, chunk: Chunk, offset: int) -> ReadTask:
-        by_place = {(band.path, band.index): band for band in self._bands.values()}
-        bands = tuple(by_place[chunk.path, index] for index in chunk.indexes)
+        bands = tuple(band for band in self._bands.values() if band.path == chunk.path)
         step = self._steps[bands[0].name]
         return ReadTask(
             chunk=chunk,

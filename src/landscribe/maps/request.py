@@ -78,9 +78,11 @@ def plan_work(request: MapRequest, config: MapConfig, described: Any) -> tuple[W
     scene = open_fitting(request, facts)
     window_m = find_window_m(facts, facts["bands"], request.window_m)
     view = make_view(scene, facts["bands"], window_m, request.stride_px, bool(facts["resamples"]))
-    thresholds: Mapping[str, float] = facts["thresholds"]
+    # MLflow sorts the keys of metadata; the order of the classes is that of the signature.
+    classes = [name for name in described.get_output_schema().input_names() if name in facts["thresholds"]]
+    thresholds = {name: float(facts["thresholds"][name]) for name in classes}
     named = described.model_uuid or request.model
-    return Work(scene=scene, view=view, config=config, classes=list(thresholds), model=named), thresholds
+    return Work(scene=scene, view=view, config=config, classes=classes, model=named), thresholds
 
 
 def check_out_folder(path: Path) -> None:

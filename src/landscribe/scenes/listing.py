@@ -110,24 +110,31 @@ def _list_beside(path: Path) -> SceneFiles:
 
 def _list_zip(path: Path) -> SceneFiles:
     with zipfile.ZipFile(path) as archive:
-        parts = [PurePosixPath(info.filename).parts for info in archive.infolist() if not info.is_dir()]
+        found = [info.filename for info in archive.infolist() if not info.is_dir()]
     # __MACOSX: side files of the packer of macOS; a path with .. is none of a scene.
-    parts = [part for part in parts if part[0] not in ("/", "__MACOSX") and ".." not in part]
-    root: tuple[str, ...] = ()
-    while folders := {part[len(root)] for part in parts if len(part) > len(root) + 1}:
-        product = _find_product(path, folders)
-        if not product and (len(folders) > 1 or GRANULES in folders or any(len(p) == len(root) + 1 for p in parts)):
-            break
-        root += (product or folders.pop(),)
-        parts = [part for part in parts if part[: len(root)] == root]
-    names = sorted("/".join(part[len(root) :]) for part in parts)
-    return SceneFiles(path, "/".join(root), tuple(names))
+    names = [name for name in found if name.partition("/")[0] not in ("", "__MACOSX") and ".." not in name.split("/")]
+    root = ""
+    while inner := _find_inner(path, names):
+        root = f"{root}/{inner}".lstrip("/")
+        names = [name.removeprefix(f"{inner}/") for name in names if name.startswith(f"{inner}/")]
+    return SceneFiles(path, root, tuple(sorted(names)))
+
+
+def _find_inner(path: Path, names: Iterable[str]) -> str | None:
+    """Return the folder that holds the product, or all files; None if there is none, or these are its files."""
+    names = list(names)
+    folders = {name.partition("/")[0] for name in names if "/" in name}
+    product = _find_product(path, folders)
+    is_only = len(folders) == 1 and GRANULES not in folders and all("/" in name for name in names)
+    return product or (folders.pop() if is_only else None)
 
 
 def _find_product(path: Path, folders: Iterable[str]) -> str | None:
     """Return the one product among folders; None if there is none, or the folders are those of a product."""
     folders = list(folders)
     products = sorted(name for name in folders if name.endswith(_PRODUCT))
-    if len(products) > 1 and GRANULES not in folders:
+    if not products or GRANULES in folders:
+        return None
+    if len(products) > 1:
         raise ArchiveError(f"{path}: expected one product; received {list_examples(products)}. Name one of them.")
-    return products[0] if products and GRANULES not in folders else None
+    return products[0]

@@ -30,8 +30,8 @@ _DARK_DN, _MOST_DARK = 900, 0.015
 # The first percentile of B04 with the offset, at most: 1,016 (cloudy product), 1,034 and 1,023 (water), 1,050 to 1,217
 # (the six patches plus 1,000), 1,314 (a lake plus 1,000). Of what is bright everywhere: 1,805 (cloud), 9,752 (snow).
 _PERCENTILE, _MOST_FLOOR_DN = 0.01, 1350
-# Where cloud hides what is dark, the floor is higher: 1,805 in a cloudy product with the offset. It is believed up to here
-# if the short-wave infrared is darker than blue, which thin cloud is and soil is not: 1,654 beside 1,936.
+# Where cloud hides what is dark, the floor is higher: 1,805 in a cloudy product with the offset. It is believed up to
+# here if the short-wave infrared is darker than blue, which thin cloud is and soil is not: 1,654 beside 1,936.
 _MOST_CLOUD_DN = 2000
 # Bare soil reflects far more red than blue; what is dark does not: in all of these B04 is at most 68 above B02 there.
 _MOST_RED_DN = 150

@@ -65,7 +65,7 @@ def find_raster_bands(
             raise ArchiveError(
                 f"{where}{' ' if where else ''}{path}: expected the bands {', '.join(missing)} as well, which the model"
                 f" takes; received {list_examples(named.places)}. Name a scene that has them"
-                f"{_advise_missing(missing, where)}."
+                f"{_advise_missing(missing, band_order, where)}."
             )
         places = {name: named.places[name] for name in (*names, CLOUD_NAME) if name in named.places}
         return read_bands(dataset, located, places, named.alpha)
@@ -92,5 +92,9 @@ def _name_bands(
     )
 
 
-def _advise_missing(missing: Sequence[str], where: str) -> str:
-    return "" if where or not set(missing) <= set(S1_BANDS) else ", or name VV and VH on the same grid by --s1-root"
+def _advise_missing(missing: Sequence[str], band_order: Sequence[str], where: str) -> str:
+    if where:
+        return ""
+    if set(missing) <= set(S1_BANDS):
+        return ", or one with VV and VH on the same grid by --s1-root"
+    return "" if band_order else ", or all bands of this one in the order of the file by --band-order"
