@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import Figure
+from benchmarks.memory import measure_memory_mb
 from benchmarks.served import register_random
 from landscribe.core.bands import S2_BANDS
 
@@ -40,7 +41,8 @@ import numpy as np
 import landscribe.pipeline.backend
 from landscribe.core.bands import S2_BANDS
 from landscribe.registry.served_version import open_served
-served, count = open_served(sys.argv[1]).__enter__(), int(sys.argv[2])
+opened, count = open_served(sys.argv[1]), int(sys.argv[2])
+served = opened.__enter__()
 generator = np.random.default_rng(1)
 values = {
     name: generator.integers(200, 4000, (92, band.size_px, band.size_px), np.uint16)
@@ -151,21 +153,6 @@ def run_map(root: Path, uri: str, scene: Path) -> tuple[float, float, float]:
         raise RuntimeError(f"{command} ended with {process.returncode}")
     used_s = after.children_user + after.children_system - before.children_user - before.children_system
     return wall_s, peak_mb, used_s
-
-
-def measure_memory_mb(pid: int) -> float:
-    """Return the proportional set size of a process and its descendants, MB."""
-    total_kb, todo = 0, [pid]
-    while todo:
-        one = todo.pop()
-        try:
-            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
-            total_kb += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-            for task in Path(f"/proc/{one}/task").iterdir():
-                todo += map(int, (task / "children").read_text().split())
-        except (OSError, StopIteration):  # it has just ended
-            continue
-    return total_kb / 1e3
 
 
 def _run(command: list[str]) -> str:

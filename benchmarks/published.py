@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from benchmarks import Figure
+from benchmarks.memory import note_workers
 from landscribe.core.patch import S1_FOLDER, S2_FOLDER
 from landscribe.demo.config import DemoConfig
 from landscribe.demo.writer import write_demo_archive
@@ -29,12 +30,10 @@ _READ_BYTES = 1 << 22
 
 # A process of its own for each measurement: it and its workers are all that is counted.
 _CONVERT = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 from benchmarks.published import convert_all
-folder, root, s1_root = map(Path, sys.argv[1:4])
-convert_all(folder, root, s1_root)
-print(json.dumps(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3))
+print(json.dumps(convert_all(*map(Path, sys.argv[1:4]))))
 """
 _UNPACK = """
 import sys
@@ -69,8 +68,8 @@ def run() -> list[Figure]:
     return figures
 
 
-def convert_all(folder: Path, root: Path, s1_root: Path) -> None:
-    """List an archive of pairs and convert it, all patches for train."""
+def convert_all(folder: Path, root: Path, s1_root: Path) -> float:
+    """List an archive of pairs and convert it, all patches for train; return the MB of the largest worker that did."""
     import pandas as pd
 
     from landscribe.archive.bigearthnet_v1 import BigEarthNetV1
@@ -93,7 +92,9 @@ def convert_all(folder: Path, root: Path, s1_root: Path) -> None:
         verify=False,
         seed=1,
     )
-    convert(source, config, folder / "records", folder / "scratch", NUM_WORKERS)
+    with note_workers() as peak:
+        convert(source, config, folder / "records", folder / "scratch", NUM_WORKERS)
+    return peak.mb
 
 
 def decompress(path: str) -> None:

@@ -160,6 +160,14 @@ def test_the_place_of_each_cell_is_exact_to_the_pixel(
         assert source.tags()["scene"] == "scene"
 
 
+@pytest.mark.parametrize("sides_60m", [(20, 20), (20, 70), (70, 20), (40, 40)])
+def test_a_map_of_few_cells_is_written_too(tmp_path: Path, sides_60m: tuple[int, int]) -> None:
+    work = make_work(write_scene(tmp_path / "scene", draw_pixels(*sides_60m)))
+    scores, table = make_map(work, tmp_path / "map")
+    assert scores.shape == (3, *work.view.grid.shape)
+    assert len(table) == np.prod(work.view.grid.shape)
+
+
 def test_no_seam_shows_on_a_scene_of_constant_texture(tmp_path: Path) -> None:
     tile = draw_pixels(20, 20)
     pixels = {name: np.tile(values, (3, 4)) for name, values in tile.items()}

@@ -64,10 +64,17 @@ def _count(rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 def _average(values: np.ndarray, counted: np.ndarray, ranges: np.ndarray) -> np.ndarray:
     """Return [cell, number]: the mean of [row, window, number] over the counted windows of each cell; else NaN."""
-    total = np.stack([values[:, low:high].sum(axis=(0, 1)) for low, high in ranges])
-    count = np.array([counted[:, low:high].sum() for low, high in ranges])[:, None]
+    total = _sum_ranges(values.sum(axis=0), ranges)
+    count = _sum_ranges(counted.sum(axis=0)[:, None], ranges)
     means: np.ndarray = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     return means
+
+
+def _sum_ranges(values: np.ndarray, ranges: np.ndarray) -> np.ndarray:
+    """Return [range, number], the sums of [window, number] over ranges, int [range, first and after], none empty."""
+    padded = np.concatenate([values, np.zeros((1, values.shape[1]), values.dtype)])  # a range may end with the windows
+    sums: np.ndarray = np.add.reduceat(padded, ranges.ravel(), axis=0)[::2]
+    return sums
 
 
 def _choose(behind: list[RowOfWindows], low: int, high: int) -> str:

@@ -18,7 +18,7 @@ from landscribe.scenes.reading import Chunk, plan_chunks, read_chunk
 from landscribe.scenes.scene import SceneBand
 
 CLOUD = "scene classification"  # no band of a model has a blank in its name
-_AHEAD = 24  # chunks: about two rows of tiles of a product of Sentinel-2, 500 MB on disk
+_AHEAD = 48  # chunks, each of 32 MB at most: what workers decode while the model is loaded
 _LEAST_OFFSET_DN = 1  # a valid pixel does not become 0, which is nodata
 
 

@@ -4,8 +4,9 @@ GeoParquet 1.1.0 (https://geoparquet.org/releases/v1.1.0): polygons as well-know
 PROJJSON in the metadata `geo`.
 """
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,31 +44,28 @@ def make_polygons(transform: Sequence[float], row: int, shape_px: tuple[int, int
     return [one.tobytes() for one in polygons]
 
 
-def write_labels(
-    path: Path,
-    rows: Iterable[tuple[RowOfCells, list[list[str]], list[bytes]]],
-    classes: Sequence[str],
-    crs_wkt: str,
-    facts: Mapping[str, str],
-) -> None:
-    """Write a row per cell, from the upper left one along the rows, atomically.
+@contextlib.contextmanager
+def open_labels(
+    path: Path, classes: Sequence[str], crs_wkt: str, facts: Mapping[str, str]
+) -> Iterator[Callable[[int, RowOfCells, list[list[str]], list[bytes]], None]]:
+    """Yield what writes a row of cells: its number, the cells, their labels and polygons; the file is there at the end.
 
     Columns: `row`, `column` from 0, one float32 column per class, `labels`, `warning`, `cloud` (null where it is
     unknown), `nodata`, `geometry`.
 
     Args:
-        path: file to write.
-        rows: each row of cells with its labels and polygons.
+        path: file to write, atomically.
         classes: names in the order of the scores.
         crs_wkt: coordinate system.
         facts: metadata of the file.
     """
     schema = _make_schema(classes, crs_wkt, facts)
     with replacing(path) as beside, pq.ParquetWriter(beside, schema, compression="zstd") as writer:
-        for number, (cells, labels, polygons) in enumerate(rows):
+
+        def write(row: int, cells: RowOfCells, labels: list[list[str]], polygons: list[bytes]) -> None:
             count = len(polygons)
             columns = [
-                pa.array(np.full(count, number, np.int32)),
+                pa.array(np.full(count, row, np.int32)),
                 pa.array(np.arange(count, dtype=np.int32)),
                 *(pa.array(cells.scores[:, place].astype(np.float32)) for place in range(len(classes))),
                 pa.array(labels, pa.list_(pa.string())),
@@ -77,6 +75,8 @@ def write_labels(
                 pa.array(polygons, pa.binary()),
             ]
             writer.write_table(pa.table(columns, schema=schema))
+
+        yield write
 
 
 def _make_schema(classes: Sequence[str], crs_wkt: str, facts: Mapping[str, str]) -> pa.Schema:

@@ -1,7 +1,8 @@
 """`scores.tif`: a Cloud Optimized GeoTIFF with a band per class, one pixel per cell."""
 
+import contextlib
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,20 +24,19 @@ def make_transform(transform: Sequence[float], stride_px: int) -> tuple[float, .
     return a * stride_px, b * stride_px, c, d * stride_px, e * stride_px, f
 
 
-def write_scores_tif(
+@contextlib.contextmanager
+def open_scores(
     path: Path,
-    rows: Iterable[np.ndarray],
     shape: tuple[int, int],
     classes: Sequence[str],
     crs_wkt: str,
     transform: Sequence[float],
     facts: Mapping[str, str],
-) -> None:
-    """Write the scores of all cells, atomically; NaN is nodata.
+) -> Iterator[Callable[[int, np.ndarray], None]]:
+    """Yield what writes a row of cells: its number and float [cell, class]; the file is there when the block ends.
 
     Args:
-        path: file to write.
-        rows: float [cell, class], one per row of cells from the top.
+        path: file to write, atomically; NaN is nodata.
         shape: rows and columns of cells.
         classes: names of the bands.
         crs_wkt: coordinate system.
@@ -51,18 +51,22 @@ def write_scores_tif(
     with tempfile.TemporaryDirectory(dir=path.parent) as folder, rasterio.Env(GDAL_NUM_THREADS=_THREADS):
         plain = Path(folder) / "scores.tif"
         with rasterio.open(plain, "w", **profile) as target:
-            for number, scores in enumerate(rows):
-                strip = scores.T.astype(np.float32)[:, None, :]
-                target.write(strip, window=Window(0, number, shape[1], 1))
+
+            def write(row: int, scores: np.ndarray) -> None:
+                target.write(scores.T.astype(np.float32)[:, None, :], window=Window(0, row, shape[1], 1))
+
+            yield write
             target.descriptions = tuple(classes)
             target.update_tags(**facts)
         options = {"COMPRESS": "DEFLATE", "PREDICTOR": "FLOATING_POINT", "BLOCKSIZE": str(_BLOCK_PX)}
-        options |= {"OVERVIEW_RESAMPLING": "AVERAGE", "OVERVIEW_COUNT": str(_count_overviews(shape))}
+        count = _count_overviews(shape)
+        options |= {"OVERVIEW_RESAMPLING": "AVERAGE", "OVERVIEW_COUNT": str(count)} if count else {"OVERVIEWS": "NONE"}
         with replacing(path) as beside:
             copy(plain, beside, driver="COG", **options)
 
 
 def _count_overviews(shape: tuple[int, int]) -> int:
-    """Return how often the map is halved before a side is shorter than is worth showing; once at least."""
-    halvings = int(np.log2(max(1, min(shape) / _LEAST_OVERVIEW_PX)))
-    return max(1, halvings)
+    """Return how often the map is halved: until a side is hardly worth showing; once at least, if there are two cells."""
+    if min(shape) < 2:
+        return 0
+    return max(1, int(np.log2(min(shape) / _LEAST_OVERVIEW_PX)))

@@ -62,6 +62,8 @@ def find_nodata(values: np.ndarray, nodata: float | None) -> np.ndarray:
 
 def prepare(windows: Windows, view: View, chosen: np.ndarray) -> dict[str, np.ndarray]:
     """Return name -> [window, row, column] of the chosen windows as the model takes them."""
+    if len(chosen) == len(windows.nodata):  # no copy
+        return {name: _fit(windows.bands[name], band) for name, band in view.bands.items()}
     return {name: _fit(windows.bands[name][chosen], band) for name, band in view.bands.items()}
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from landscribe.maps.cells import RowOfCells, RowOfWindows, make_cells
-from landscribe.maps.geoparquet import make_polygons, write_labels
-from landscribe.maps.geotiff import make_transform, write_scores_tif
+from landscribe.maps.geoparquet import make_polygons, open_labels
+from landscribe.maps.geotiff import make_transform, open_scores
 from landscribe.maps.mapping import LabelledScene, make_labels
 from landscribe.maps.quicklook import draw_quicklook
 from landscribe.maps.windows import find_nodata
@@ -24,21 +24,20 @@ def write_map(labelled: LabelledScene, out: Path, thresholds: Mapping[str, float
         thresholds: class -> score from which on it is a label, in class order.
         facts: metadata of the files: scene, model, offset and the like.
     """
-    view, scene = labelled.work.view, labelled.work.scene
-    classes, grid = list(labelled.work.classes), view.grid
+    scene, grid, classes = labelled.work.scene, labelled.work.view.grid, list(labelled.work.classes)
     transform = make_transform(scene.transform, grid.stride_px)
-    scores = (cells.scores for cells in iter_cells(labelled))
-    write_scores_tif(out / SCORES, scores, grid.shape, classes, scene.crs_wkt, transform, facts)
-    rows = (
-        (
-            cells,
-            make_labels(cells.scores, thresholds),
-            make_polygons(scene.transform, number, grid.shape_px, grid.stride_px),
-        )
-        for number, cells in enumerate(iter_cells(labelled))
-    )
-    write_labels(out / LABELS, rows, classes, scene.crs_wkt, facts)
-    highest, known = _find_highest(labelled)
+    highest = np.zeros(grid.shape, np.intp)
+    known = np.zeros(grid.shape, bool)
+    with (
+        open_scores(out / SCORES, grid.shape, classes, scene.crs_wkt, transform, facts) as write_scores,
+        open_labels(out / LABELS, classes, scene.crs_wkt, facts) as write_labels,
+    ):
+        for row, cells in enumerate(iter_cells(labelled)):
+            polygons = make_polygons(scene.transform, row, grid.shape_px, grid.stride_px)
+            write_scores(row, cells.scores)
+            write_labels(row, cells, make_labels(cells.scores, thresholds), polygons)
+            known[row] = ~np.isnan(cells.scores[:, 0])
+            highest[row] = np.where(known[row, :, None], cells.scores, 0).argmax(axis=1)
     title = f"{scene.name}\n{facts['model']}"
     draw_quicklook(out / QUICKLOOK, _join_picture(labelled), highest, known, classes, title)
     return int(known.sum())
@@ -51,15 +50,6 @@ def iter_cells(labelled: LabelledScene) -> Iterator[RowOfCells]:
     for row, (first, after) in enumerate(grid.find_windows(0)):
         windows = {number: windows.get(number) or labelled.read_row(number) for number in range(first, after)}
         yield make_cells(windows, grid, row)
-
-
-def _find_highest(labelled: LabelledScene) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number of the class with the highest score, and whether there are scores, each [row, column]."""
-    highest, known = [], []
-    for cells in iter_cells(labelled):
-        known.append(~np.isnan(cells.scores[:, 0]))
-        highest.append(np.where(known[-1][:, None], cells.scores, 0).argmax(axis=1))
-    return np.stack(highest), np.stack(known)
 
 
 def _join_picture(labelled: LabelledScene) -> dict[str, np.ndarray]:
