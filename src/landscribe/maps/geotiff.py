@@ -66,7 +66,7 @@ def open_scores(
 
 
 def _count_overviews(shape: tuple[int, int]) -> int:
-    """Return how often the map is halved: until a side is hardly worth showing; once at least, if there are two cells."""
+    """Return how often the map is halved: until a side is hardly worth showing; once at least where it can be."""
     if min(shape) < 2:
         return 0
     return max(1, int(np.log2(min(shape) / _LEAST_OVERVIEW_PX)))
