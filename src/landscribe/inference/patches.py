@@ -19,6 +19,7 @@ from landscribe.core.files import replacing
 from landscribe.core.patch import is_s1_name
 from landscribe.inference.patch_readers import Batch, ChunkReader, Note, PatchPath
 from landscribe.inference.patch_sources import Source, list_folders, open_folders, open_images
+from landscribe.runtime.look_ahead import map_in_threads
 from landscribe.runtime.pool import map_in_workers
 from landscribe.runtime.progress import make_logger, track
 
@@ -72,7 +73,7 @@ def predict_path(
         fills=facts.get("bands", {}),
         max_nodata_fraction=facts.get("max_nodata_fraction"),  # None also where it was not known at registration
     )
-    tables = [_label(served, batch) for batch in _read_batches(reader, source.patches)]
+    tables = list(map_in_threads(lambda batch: _label(served, batch), _read_batches(reader, source.patches)))
     if not tables:
         raise ArchiveError(f"{path}: none of the {len(source.patches)} patches could be read.")
     table = pd.concat(tables, ignore_index=True)

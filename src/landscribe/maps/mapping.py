@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from landscribe.maps.view import View
 from landscribe.maps.windows import cut_windows, find_nodata, prepare, read_picture
 from landscribe.runtime.code_digest import compute_code_digest
 from landscribe.runtime.lock import hold_lock
-from landscribe.runtime.look_ahead import map_in_order
+from landscribe.runtime.look_ahead import map_in_threads
 from landscribe.runtime.progress import make_logger, track
 from landscribe.scenes.offset import contradict
 from landscribe.scenes.scene import Scene
@@ -35,7 +34,6 @@ _PICTURE_PX = 1000  # longest side of the picture of the scene, about
 _CODE = ("landscribe.maps.mapping", "landscribe.scenes.layouts")
 _ENOUGH_PIXELS = 1_000_000  # for a word about the offset before the end
 _FOLDER = ".unfinished"
-_NUM_THREADS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,31 +166,18 @@ class LabelledScene:
         done = (len(self._rows) - len(todo)) * width
         if done:
             make_logger("map").info("%d of %d windows are labelled already", done, total)
-        rows = self._iter_rows(todo, filled, served)
-        for number, row in track(rows, total=len(todo) * width, what="mapping", unit="windows", count=lambda _: width):
+        rows = map_in_threads(lambda number: self._label_row(number, filled[number], served), self._iter_read(todo))
+        pairs = zip(todo, rows, strict=True)
+        for number, row in track(pairs, total=len(todo) * width, what="mapping", unit="windows", count=lambda _: width):
             with replacing(self._find(number)) as beside, beside.open("wb") as stream:
                 np.savez(stream, allow_pickle=False, **vars(row))
             self._chunks.drop(int(self._rows[number + 1]) if number + 1 < len(self._rows) else 2**62)
 
-    def _iter_rows(self, todo: Sequence[int], filled: np.ndarray, served: Any) -> Iterator[tuple[int, RowOfWindows]]:
-        """Yield the rows in order. What one core does for a row hides behind what all do for another."""
-
-        def iter_read() -> Iterator[int]:
-            for number in todo:
-                self._chunks.wait(int(self._rows[number]) + self.work.view.grid.window_px)
-                yield number
-
-        read = iter_read()
-        first = next(read)
-        yield first, self._label_row(first, filled[first], served)  # alone: it loads the model
-        with ThreadPoolExecutor(_NUM_THREADS) as threads:
-            rows = map_in_order(
-                lambda number: threads.submit(self._label_row, number, filled[number], served),
-                read,
-                _NUM_THREADS,
-                Future.result,
-            )
-            yield from zip(todo[1:], rows, strict=True)
+    def _iter_read(self, numbers: Sequence[int]) -> Iterator[int]:
+        """Yield the numbers of rows of windows once their pixels are there."""
+        for number in numbers:
+            self._chunks.wait(int(self._rows[number]) + self.work.view.grid.window_px)
+            yield number
 
     def _label_row(self, number: int, filled: np.ndarray, served: Any) -> RowOfWindows:
         parts = [

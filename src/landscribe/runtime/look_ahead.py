@@ -1,9 +1,9 @@
-"""Results in the order of their tasks, while a bounded number of tasks is with an executor."""
+"""Results in the order of their tasks, while a bounded number of tasks is with an executor, or with threads."""
 
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -38,3 +38,20 @@ def _iter_results(
     finally:
         for future in submitted:
             future.cancel()
+
+
+def map_in_threads(function: Callable[[T], R], items: Iterable[T], num_threads: int = 2) -> Iterator[R]:
+    """Yield `function(item)` of each item, in order: one core prepares an item while all work on another.
+
+    Args:
+        function: safe to call from several threads once it has returned; the first item is worked on alone, as it may
+            load what the others use.
+        items: taken one after the other, in this thread.
+        num_threads: items at a time.
+    """
+    rest = iter(items)
+    for first in rest:
+        yield function(first)
+        break
+    with ThreadPoolExecutor(num_threads) as threads:
+        yield from map_in_order(lambda item: threads.submit(function, item), rest, num_threads, Future.result)
