@@ -14,7 +14,7 @@ import pytest
 from tests.support.checkout import Checkout
 
 NUM_KILLS = 7  # of each victim
-SMALL = "demo.num_patches=200 demo.num_tiles=2 convert.shard_size_mb=0.6"  # 94 shards
+SMALL = "demo.num_patches=200 demo.num_tiles=2 convert.shard_size_mb=0.6"  # 91 shards
 CONVERT = ("dvc", "repro", "--force", "--single-item", "--no-run-cache", "convert")
 OUTCOME = ("data/records", "data/band_statistics.json", "data/patch_statistics.parquet", "reports/convert")
 

@@ -13,7 +13,7 @@ from tests.support.checkout import Checkout
 # other tests are.
 pytestmark = pytest.mark.slow(130)
 
-# Val has 18 patches: of the usual six, f1 and f2 may well take the same thresholds.
+# Val has 16 patches: of the usual eight, f1 and f2 may well take the same thresholds.
 SMALL = (
     "demo.num_patches=60 demo.num_tiles=2 split.fractions.val=0.3 search.trials=1 search.epochs=1"
     " search.backbones=[SmallResNet] evaluate.bootstrap.draws=100 train.epochs=1 train.batch_size_patches=16"

@@ -14,7 +14,9 @@ Biome = Literal["continental", "atlantic", "boreal", "mediterranean", "alpine"]
 Season = Literal["spring", "summer", "autumn", "winter", "dry"]
 
 CELLS_PER_SIDE = 91  # a 109.8 km tile has 91 whole patches per side; the real names go from 0 to 90
-_SCATTER_CELLS = 6.0  # patches fill a loose cluster, so that some have neighbours and some have none
+# Side of the squares of cells that patches fill one after the other, all over the tile. So nearly every patch has a
+# neighbour, and yet the blocks of split.strategy spatial are many and small, and every class is in many of them.
+_SQUARE_CELLS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +127,10 @@ def place_patch(seed: int, number: int, num_tiles: int) -> Place:
 @functools.cache
 def _order_cells(seed: int, tile: int) -> tuple[int, ...]:
     rng = np.random.default_rng([seed, tile, 1])
-    column, row = np.meshgrid(np.arange(CELLS_PER_SIDE), np.arange(CELLS_PER_SIDE))
-    centre = rng.integers(15, 76, 2)
-    distance = np.maximum(np.abs(column - centre[0]), np.abs(row - centre[1]))
-    order = np.argsort(distance.ravel() + rng.uniform(0, _SCATTER_CELLS, column.size), kind="stable")
+    square = np.arange(CELLS_PER_SIDE) // _SQUARE_CELLS
+    squares_per_side = int(square[-1]) + 1
+    turns = rng.permutation(squares_per_side**2).reshape(squares_per_side, squares_per_side)
+    order = np.argsort(turns[np.ix_(square, square)], axis=None, kind="stable")
     return tuple(order.tolist())
 
 
