@@ -20,6 +20,7 @@ CASES = (
     "published",
     "replay",
     "split",
+    "stem",
     "ucmerced",
 )
 

@@ -242,7 +242,7 @@ def test_a_frozen_backbone_keeps_its_weights_and_statistics_until_it_learns_too(
 
 def test_frozen_batch_normalisation_keeps_what_came_with_the_weights_while_the_rest_learns() -> None:
     script = Script(0.5, 0.6)
-    options = {"freeze_batch_norm": True, "ema_momentum": 0.5, "first_layer_rate_factor": 0.5}
+    options: dict[str, Any] = {"freeze_batch_norm": True, "ema_momentum": 0.5, "first_layer_rate_factor": 0.5}
     evaluated, _ = fit_toy(script, epochs=2, freeze_epochs=1, keep="last", **options)
     before = wrap(build_toy()).get_weights()
     for weight, earlier, later in zip(evaluated.weights, before, evaluated.get_weights(), strict=True):
