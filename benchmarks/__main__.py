@@ -24,6 +24,7 @@ CASES = (
     "scene_reading",
     "serving",
     "split",
+    "stem",
     "ucmerced",
 )
 

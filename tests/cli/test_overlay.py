@@ -22,6 +22,7 @@ ASKED = {
     "bigearthnet-v1-43": "three lists, train, val, test",
     "bigearthnet-v2": "labels_file: layout bigearthnet-v2 needs it",
     "ucmerced": "three lists, train, val, test",
+    "ucmerced-transfer": "three lists, train, val, test",
 }
 GIVEN = {
     "bigearthnet-mm-19": f"archive.root=S2 archive.s1_root=S1 {LISTS}",
@@ -30,6 +31,7 @@ GIVEN = {
     "bigearthnet-v2": "archive.root=S2 archive.s1_root=S1 archive.labels_file=metadata.parquet",
     "planet": "archive.root=train-jpg archive.labels_file=train_v2.csv",
     "ucmerced": f"archive.root=images archive.labels_file=train.csv {LISTS}",
+    "ucmerced-transfer": f"archive.root=images archive.labels_file=train.csv {LISTS}",
 }
 
 

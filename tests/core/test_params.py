@@ -45,6 +45,8 @@ IMPOSSIBLE: list[tuple[str, Any, str]] = [
     ("train.augmentation.mixup_alpha", float("inf"), "finite"),
     ("train.freeze_epochs", -1, "0 or more, or all; received -1"),
     ("train.unfrozen_rate_factor", 0, "greater than 0"),
+    ("train.freeze_batch_norm", 1, "received 1"),
+    ("train.first_layer_rate_factor", 2.0, "less than or equal to 1"),
     ("train.seed", -1, "greater than or equal to 0"),
     ("discover.max_bad_fraction", 1.5, "less than or equal to 1"),
     ("convert.max_bad_fraction", -0.1, "greater than or equal to 0"),
@@ -252,6 +254,10 @@ def test_the_small_network_has_no_weights_in_keras() -> None:
 @pytest.mark.parametrize("freeze_epochs", [3, "all"])
 def test_random_features_are_not_frozen(freeze_epochs: Any) -> None:
     assert "freezes random features" in refuse(change("train.freeze_epochs", freeze_epochs))
+
+
+def test_statistics_of_random_weights_are_not_frozen() -> None:
+    assert "set train.weights" in refuse(change("train.freeze_batch_norm", True))
 
 
 def test_each_layout_offers_its_own_bands() -> None:

@@ -1,46 +1,61 @@
-"""The kernel for any bands adds up to that of red, green and blue, and for these three it is that kernel."""
+"""Red, green and blue keep their kernels in any company, and the other bands share what is left evenly."""
 
 import numpy as np
 import pytest
 
 from landscribe.core.bands import S1_BANDS, S2_BANDS
-from landscribe.models.stem import COLOURS, inflate, match_colours, share_colours, take_by_name
+from landscribe.models.stem import COLOURS, inflate, mean_of_colours, share_colours, take_by_name
 
 KERNEL = np.random.default_rng(0).normal(size=(3, 3, 3, 5)).astype(np.float32)
+# Bands -> the band of each colour.
 BANDS = {
-    "colours": ["R", "G", "B"],
-    "Sentinel-2": list(S2_BANDS),
-    "both sensors": [*S2_BANDS, *S1_BANDS],
-    "radar": list(S1_BANDS),
-    "one colour alone": ["B04", "B08", "B11"],
-    "one band": ["B03"],
+    "colours": (["R", "G", "B"], ["R", "G", "B"]),
+    "infrared": (["R", "G", "B", "NIR"], ["R", "G", "B"]),
+    "Sentinel-2": (list(S2_BANDS), ["B04", "B03", "B02"]),
+    "both sensors": ([*S1_BANDS, *S2_BANDS], ["B04", "B03", "B02"]),
+    "radar": (list(S1_BANDS), [None, None, None]),
+    "one colour alone": (["B11", "B04", "B08"], ["B04", None, None]),
+    "one band": (["B03"], [None, "B03", None]),
 }
 
 
-@pytest.mark.parametrize("bands", BANDS.values(), ids=BANDS)
-def test_the_bands_add_up_to_the_colours(bands: list[str]) -> None:
-    inflated = inflate(KERNEL, bands)
+@pytest.mark.parametrize(("bands", "owners"), BANDS.values(), ids=BANDS)
+def test_colours_keep_their_kernels_and_the_others_share_what_is_left(
+    bands: list[str], owners: list[str | None]
+) -> None:
+    shares = share_colours(bands)
+    inflated = inflate(KERNEL, shares)
     assert inflated.shape == (3, 3, len(bands), 5)
     assert inflated.dtype == np.float32
-    np.testing.assert_allclose(inflated.sum(axis=2), KERNEL.sum(axis=2), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(share_colours(bands).sum(axis=0), 1)
+    others = [name for name in bands if name not in owners]
+    for colour, owner in enumerate(owners):
+        if owner and others:
+            np.testing.assert_array_equal(inflated[:, :, bands.index(owner)], KERNEL[:, :, colour])  # bit by bit
+    parts = [inflated[:, :, bands.index(name)] for name in others]
+    for part in parts:
+        np.testing.assert_array_equal(part, parts[0])
+    rest = KERNEL.sum(axis=2) if None in owners else KERNEL.sum(axis=2) + bool(others) * KERNEL.mean(axis=2)
+    np.testing.assert_allclose(inflated.sum(axis=2), rest, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("bands", [["R", "G", "B"], ["B04", "B03", "B02"]])
-def test_red_green_and_blue_keep_their_kernels_bit_by_bit(bands: list[str]) -> None:
-    np.testing.assert_array_equal(inflate(KERNEL, bands), KERNEL)
-    np.testing.assert_array_equal(inflate(KERNEL, bands[::-1]), KERNEL[:, :, ::-1])
+def test_the_order_of_the_bands_does_not_matter() -> None:
+    bands = [*S1_BANDS, *S2_BANDS, "NIR"]
+    np.testing.assert_array_equal(share_colours(bands[::-1]), share_colours(bands)[::-1])
 
 
-def test_each_band_stands_for_the_nearest_colour_and_radar_for_none() -> None:
-    bands = [*S2_BANDS, "NIR", *S1_BANDS]
-    matches = dict(zip(bands, match_colours(bands), strict=True))
-    nearest = {colour: [name for name in bands if matches[name][place] == 1] for place, colour in enumerate(COLOURS)}
-    assert nearest["B"] == ["B01", "B02"]
-    assert nearest["G"] == ["B03"]
-    assert nearest["R"] == ["B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12", "NIR"]
-    for name in S1_BANDS:
-        np.testing.assert_allclose(matches[name], 1 / 3)
+def test_a_wavelength_that_is_given_counts() -> None:
+    given = {"red": 650.0, "edge": 717.0, "thermal": 11000.0}
+    shares = dict(zip(given, share_colours(list(given), given), strict=True))
+    np.testing.assert_array_equal(shares["red"], [1, 0, 0])
+    for name in ("edge", "thermal"):
+        np.testing.assert_array_equal(shares[name], [0, 0.5, 0.5])
+
+
+def test_a_band_has_the_mean_of_its_colours() -> None:
+    values = np.array([1.0, 2.0, 6.0])
+    np.testing.assert_allclose(mean_of_colours(share_colours(["B", "NIR", "R", "G"]), values), [6, 3, 1, 2])
+    np.testing.assert_allclose(mean_of_colours(share_colours(["R", "NIR"]), values), [1, 4])
+    assert len(COLOURS) == len(values)
 
 
 def test_a_known_band_keeps_its_kernel_and_a_new_one_takes_the_mean() -> None:

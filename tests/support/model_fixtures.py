@@ -63,6 +63,8 @@ def make_train_config(**changed: Any) -> TrainConfig:
         "weights": None,
         "freeze_epochs": 0,
         "unfrozen_rate_factor": 0.1,
+        "freeze_batch_norm": False,
+        "first_layer_rate_factor": 1.0,
         "dropout": 0.1,
         "optimizer": "AdamW",
         "learning_rate": 1e-3,

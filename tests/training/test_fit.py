@@ -240,6 +240,17 @@ def test_a_frozen_backbone_keeps_its_weights_and_statistics_until_it_learns_too(
     assert all(layer.trainable for layer in evaluated.layers)  # how it was trained is no part of what is saved
 
 
+def test_frozen_batch_normalisation_keeps_what_came_with_the_weights_while_the_rest_learns() -> None:
+    script = Script(0.5, 0.6)
+    options: dict[str, Any] = {"freeze_batch_norm": True, "ema_momentum": 0.5, "first_layer_rate_factor": 0.5}
+    evaluated, _ = fit_toy(script, epochs=2, freeze_epochs=1, keep="last", **options)
+    before = wrap(build_toy()).get_weights()
+    for weight, earlier, later in zip(evaluated.weights, before, evaluated.get_weights(), strict=True):
+        kept = "batch_normalization" in weight.path or "seed_generator" in weight.path
+        assert np.array_equal(earlier, later) == kept, weight.path
+    assert all(layer.trainable for layer in evaluated.layers)
+
+
 def test_label_smoothing_reaches_the_loss() -> None:
     rough, smooth = (fit_toy(Script(0.1), label_smoothing=value)[1].history[0]["loss"] for value in (0.0, 0.4))
     assert not math.isclose(rough, smooth, rel_tol=1e-3)

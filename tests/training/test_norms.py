@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from landscribe.models.classifier import list_batch_norm
 from landscribe.pipeline.backend import keras
-from landscribe.training.norms import NormEstimator, list_norms
+from landscribe.training.norms import NormEstimator
 
 PIXELS = np.random.default_rng(0).normal(3, 2, (20, 8, 8, 4)).astype(np.float32)
 
@@ -39,7 +40,7 @@ def test_statistics_are_those_of_the_data(sizes: tuple[int, ...]) -> None:
 def test_a_later_layer_sees_what_training_would_show_it() -> None:
     model = build()
     NormEstimator(model).estimate(split(20))
-    outer, inner = list_norms(model)
+    outer, inner = list_batch_norm(model)
     standardised = (PIXELS - PIXELS.mean(axis=(0, 1, 2))) / np.sqrt(PIXELS.var(axis=(0, 1, 2)) + outer.epsilon)
     convolved = np.asarray(model.layers[2].layers[0](standardised))
     np.testing.assert_allclose(inner.moving_mean, convolved.mean(axis=(0, 1, 2)), atol=1e-5)
@@ -49,12 +50,12 @@ def test_a_later_layer_sees_what_training_would_show_it() -> None:
 def test_nothing_else_changes() -> None:
     model = build(dropout=0.5)
     before = {variable.path: variable.numpy() for variable in model.variables}
-    momenta = [layer.momentum for layer in list_norms(model)]
+    momenta = [layer.momentum for layer in list_batch_norm(model)]
     estimator = NormEstimator(model)
     estimator.estimate(split(10, 10))
     changed = {name for name, value in before.items() if not np.array_equal(value, _find(model, name))}
     assert {name.rsplit("/", 1)[-1] for name in changed} == {"moving_mean", "moving_variance"}
-    assert [layer.momentum for layer in list_norms(model)] == momenta
+    assert [layer.momentum for layer in list_batch_norm(model)] == momenta
     first = model.get_weights()
     estimator.estimate(split(10, 10))  # the same again, whatever the model saw in between
     for one, other in zip(first, model.get_weights(), strict=True):

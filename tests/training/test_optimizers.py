@@ -51,6 +51,28 @@ def test_decay_pulls_kernels_alone_and_with_adamw_alone(name: str, decays: bool)
     np.testing.assert_array_equal(model.trainable_variables[1].numpy(), bias)
 
 
+@pytest.mark.parametrize("name", ["AdamW", "SGD"])
+@pytest.mark.parametrize("clip_norm", [0.0, 1e6])
+def test_the_rate_rises_by_the_same_factor_from_layer_to_layer(name: str, clip_norm: float) -> None:
+    """A weight with the share f moves as if its rate were f times the rate of all, in the step and in the decay."""
+
+    def move(learning_rate: float, first: float) -> list[np.ndarray]:
+        keras.utils.set_random_seed(1)
+        layers = [keras.layers.Dense(3, bias_initializer="ones") for _ in range(3)]
+        model = keras.Sequential([keras.Input((4,)), *layers])
+        options = {"learning_rate": learning_rate, "first_layer_rate_factor": first, "clip_norm": clip_norm}
+        optimizer = build(name, model, **options)
+        before = [weight.numpy() for weight in model.trainable_variables]
+        for _ in range(2):
+            optimizer.apply([np.full(w.shape, 0.5, np.float32) for w in before], model.trainable_variables)
+        return [weight.numpy() for weight in model.trainable_variables]
+
+    rated = move(0.05, 0.04)
+    for layer, share in enumerate((0.04, 0.2, 1.0)):
+        for number in (2 * layer, 2 * layer + 1):
+            np.testing.assert_allclose(rated[number], move(0.05 * share, 1.0)[number], rtol=1e-5)
+
+
 def list_rates(**changed: Any) -> np.ndarray:
     """Return the learning rate of every step of four epochs."""
     config = make_train_config(**{"epochs": 4, "learning_rate": 0.5} | changed)

@@ -107,4 +107,9 @@ def _check_weights(train: TrainConfig, search: SearchConfig) -> None:
             f"train.freeze_epochs: {train.freeze_epochs} freezes random features; set train.weights, e.g. to imagenet,"
             " or set it to 0."
         )
+    if train.freeze_batch_norm and train.weights is None:
+        raise ParamsError(
+            "train.freeze_batch_norm: true freezes the statistics of random weights; set train.weights, e.g. to"
+            " imagenet, or set it to false."
+        )
     find_source(train.weights, backbones)

@@ -49,3 +49,20 @@ def freeze_backbone(model: Any, frozen: bool) -> None:
     for layer in model.layers:
         if layer.name != HEAD:
             layer.trainable = not frozen
+
+
+def freeze_batch_norm(model: Any) -> None:
+    """Let no batch normalisation learn, that of nested models included; it uses and keeps its statistics."""
+    for layer in list_batch_norm(model):
+        layer.trainable = False
+
+
+def list_batch_norm(model: Any) -> list[Any]:
+    """Return the layers of batch normalisation, those of nested models included."""
+    found: list[Any] = []
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            found.append(layer)
+        elif hasattr(layer, "layers"):
+            found += list_batch_norm(layer)
+    return found

@@ -83,16 +83,17 @@ def read_imagenet(
     side = max(size_px, find_smallest_side(backbone))
     kernel, *rest = build_application(backbone, (side, side, 3), str(path or "imagenet")).get_weights()
     kernel = kernel[:, :, ::-1] if reads_blue_first(backbone) else kernel
-    scales, offsets = (stem.match_colours(bands, wavelengths_nm) @ values for values in find_value_range(backbone))
-    shares = {
+    shares = stem.share_colours(bands, wavelengths_nm)
+    scales, offsets = (stem.mean_of_colours(shares, values) for values in find_value_range(backbone))
+    named = {
         name: dict(zip(stem.COLOURS, row.round(6).tolist(), strict=True))
-        for name, row in zip(bands, stem.share_colours(bands, wavelengths_nm), strict=True)
+        for name, row in zip(bands, shares, strict=True)
     }
     return Pretrained(
         ranges=list(zip(scales.tolist(), offsets.tolist(), strict=True)),
-        backbone=[stem.inflate(kernel, bands, wavelengths_nm), *rest],
+        backbone=[stem.inflate(kernel, shares), *rest],
         head=(),
-        recipe={"bands": shares, "head": "new"},
+        recipe={"bands": named, "head": "new"},
     )
 
 

@@ -82,8 +82,8 @@ def _check_key(key: str, train: TrainConfig) -> None:
     """Raise `ParamsError` unless trials may vary the key."""
     if reason := _REFUSED.get(key):
         raise ParamsError(f"search.space.{key}: this is not varied here, for {reason}.")
-    if key == "freeze_epochs" and train.weights is None:
-        raise ParamsError("search.space.freeze_epochs: it freezes random features; set train.weights, or take it out.")
+    if key in ("freeze_epochs", "freeze_batch_norm") and train.weights is None:
+        raise ParamsError(f"search.space.{key}: it freezes random weights; set train.weights, or take it out.")
     known = [name for name in flatten(train.model_dump()) if name not in _REFUSED]
     if key not in known:
         inner = [name for name in known if name.startswith(f"{key}.")]

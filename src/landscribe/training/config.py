@@ -59,6 +59,10 @@ class TrainConfig(Section):
         weights: to start from: "imagenet", a file, a registered model, see `models.config.find_kind`; None: random.
         freeze_epochs: first epochs, in which the head alone learns; "all": the backbone never does.
         unfrozen_rate_factor: learning rate of the epochs after these, as a share of `learning_rate`.
+        freeze_batch_norm: the batch normalisation of the backbone keeps statistics, scales and offsets of the weights
+            that it started from also where the rest learns.
+        first_layer_rate_factor: learning rate of the first layer as a share of that of the head; between them it rises
+            by the same factor from layer to layer (Clark et al., arXiv:2003.10555, appendix A). 1: one rate for all.
         schedule: "cosine" to 0 over all epochs (Loshchilov and Hutter, arXiv:1608.03983) or "constant".
         warmup_epochs: epochs in which the learning rate rises linearly from 0.
         weight_decay: decoupled, AdamW alone; biases and normalisation are left out.
@@ -85,6 +89,8 @@ class TrainConfig(Section):
     weights: Weights | None
     freeze_epochs: Annotated[int | Literal["all"], BeforeValidator(_check_epochs)]
     unfrozen_rate_factor: float = Field(gt=0, le=1)
+    freeze_batch_norm: bool
+    first_layer_rate_factor: float = Field(gt=0, le=1)
     dropout: float = Field(ge=0, lt=1)
     optimizer: Literal["AdamW", "Adam", "RMSprop", "SGD"]
     learning_rate: float = Field(gt=0, allow_inf_nan=False)

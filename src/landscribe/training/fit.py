@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from landscribe.core.errors import TrainingError
-from landscribe.models.classifier import freeze_backbone
+from landscribe.models.classifier import freeze_backbone, freeze_batch_norm
 from landscribe.pipeline.backend import keras
 from landscribe.runtime.progress import track
 from landscribe.training.config import EpochLog, TrainConfig
@@ -174,6 +174,8 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         """Let the weights of a phase learn, with a new optimizer, or with that of a snapshot out of the phase."""
         for model in (trained, self._evaluated):
             freeze_backbone(model, phase.frozen)
+            if self._config.freeze_batch_norm:
+                freeze_batch_norm(model)
         with trained.distribute_strategy.scope():
             optimizer = build_optimizer(phase.config, trained, self._task.steps)
             trained.compile(optimizer=optimizer, loss=self._task.loss)

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from landscribe.pipeline.backend import keras, tf
+from landscribe.models.classifier import list_batch_norm
+from landscribe.pipeline.backend import tf
 
 _SETTLED = 0.01  # largest share of the initial statistics in a moving average that has converged
 
@@ -22,7 +23,7 @@ class NormEstimator:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._layers = list_norms(model)
+        self._layers = _list_learning(model)
         self._momenta = [layer.momentum for layer in self._layers]
         self._seeds = [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
         self._forward = tf.function(lambda values: model(values, training=True))
@@ -73,19 +74,12 @@ class NormEstimator:
 
 def synchronise_norms(model: Any) -> None:
     """Let every layer normalise by the statistics of the global batch, not by those of a replica's share."""
-    for layer in list_norms(model):
+    for layer in _list_learning(model):
         layer.synchronized = True
 
 
-def list_norms(model: Any) -> list[Any]:
-    """Return the batch-normalisation layers that learn, those of nested models included."""
-    found: list[Any] = []
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            found += [layer] if layer.trainable else []
-        elif hasattr(layer, "layers"):
-            found += list_norms(layer)
-    return found
+def _list_learning(model: Any) -> list[Any]:
+    return [layer for layer in list_batch_norm(model) if layer.trainable]
 
 
 def _read_moments(layer: Any) -> tuple[np.ndarray, np.ndarray]:
