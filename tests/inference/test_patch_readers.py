@@ -1,4 +1,4 @@
-"""What workers read: the same patches, and the same words, however the patches are shared out in chunks."""
+"""What chunks hold: the same patches, and the same words, however the patches are shared out in chunks."""
 
 import pickle
 import shutil

@@ -1,4 +1,4 @@
-"""How patches are read for a prediction, in native size and dtype, as by the archive readers; what workers run.
+"""How patches are read for a prediction, in native size and dtype, as by the archive readers.
 
 What conversion would leave out is left out here, with the same reason; what is said of it is returned with the pixels,
 so that the order of the words does not depend on who reads.
@@ -129,7 +129,7 @@ def _explain_assumed(file: Path, quirk: str) -> Note:
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkReader:
-    """Reads chunks of patches as a model takes them; small, as workers receive it with every chunk.
+    """Reads chunks of patches as a model takes them.
 
     Attributes:
         reader: of one patch.

@@ -1,10 +1,10 @@
 """Labels of new patches, from a folder or file to a table: the implementation of `landscribe predict`.
 
-The served model names its bands. Worker processes read them, as the archive readers do, a bounded number of batches
-ahead of the model; what it has labelled goes into the table, which is all that grows with the number of patches.
+The served model names its bands. Threads read them, as the archive readers do, each the next batch, and ask the model,
+which works on all cores: pixels do not leave the process, which would cost more than to read them. What is labelled
+goes into the table, which is all that grows with the number of patches.
 """
 
-import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,14 +17,12 @@ from landscribe.core.bands import BANDS, IMAGE_BANDS, S1_BANDS
 from landscribe.core.errors import ArchiveError, LandscribeError
 from landscribe.core.files import replacing
 from landscribe.core.patch import is_s1_name
-from landscribe.inference.patch_readers import Batch, ChunkReader, Note, PatchPath
+from landscribe.inference.patch_readers import Batch, ChunkReader, Note, PatchPath, ReadChunk
 from landscribe.inference.patch_sources import Source, list_folders, open_folders, open_images
 from landscribe.runtime.look_ahead import map_in_threads
-from landscribe.runtime.pool import map_in_workers
 from landscribe.runtime.progress import make_logger, track
 
 _BATCH_SIZE_PATCHES = 64  # larger ones are no faster; 10 MB where all bands of BigEarthNet are read
-_AHEAD_PER_CORE = 2  # batches that are read beyond the one that the model is at
 _WRITERS = (".csv", ".parquet")
 
 
@@ -73,7 +71,7 @@ def predict_path(
         fills=facts.get("bands", {}),
         max_nodata_fraction=facts.get("max_nodata_fraction"),  # None also where it was not known at registration
     )
-    tables = list(map_in_threads(lambda batch: _label(served, batch), _read_batches(reader, source.patches)))
+    tables = list(_iter_tables(served, reader, source.patches))
     if not tables:
         raise ArchiveError(f"{path}: none of the {len(source.patches)} patches could be read.")
     table = pd.concat(tables, ignore_index=True)
@@ -100,18 +98,21 @@ def _open(
     return open_folders(path, found, [BANDS[name] for name in names], s1_root)
 
 
-def _read_batches(reader: ChunkReader, patches: Sequence[PatchPath]) -> Iterator[Batch]:
-    """Yield the patches of each batch, in order; say what is to be said of them."""
-    starts = range(0, len(patches), _BATCH_SIZE_PATCHES)
-    first, *others = (patches[start : start + _BATCH_SIZE_PATCHES] for start in starts)
-    # The workers start first: they read while this process reads the first batch and TensorFlow is imported for it.
-    by_workers = map_in_workers(reader.read, others, ahead=_AHEAD_PER_CORE * (os.cpu_count() or 1))
-    chunks = itertools.chain(map(reader.read, [first]), by_workers)
+def _iter_tables(served: Any, reader: ChunkReader, patches: Sequence[PatchPath]) -> Iterator[pd.DataFrame]:
+    """Yield the tables of all patches, in order; say what is to be said of them."""
+
+    def label(chunk: Sequence[PatchPath]) -> tuple[ReadChunk, list[pd.DataFrame]]:
+        read = reader.read(chunk)
+        return read, [_label(served, batch) for batch in read.batches]
+
+    chunks = [patches[start : start + _BATCH_SIZE_PATCHES] for start in range(0, len(patches), _BATCH_SIZE_PATCHES)]
+    labelled = map_in_threads(label, chunks)
     topics: set[str] = set()
-    for chunk in track(chunks, total=len(patches), what="predicting", count=lambda chunk: chunk.num_patches):
-        for note in chunk.notes:
+    for read, tables in track(labelled, total=len(patches), what="predicting", count=lambda pair: pair[0].num_patches):
+        for note in read.notes:
             _say_once(note, topics)
-        yield from chunk.batches
+        read.batches.clear()  # their pixels
+        yield from tables
 
 
 def _say_once(note: Note, topics: set[str]) -> None:

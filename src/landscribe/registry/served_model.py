@@ -64,6 +64,7 @@ class _Labeller:
         """Load the network, and its bands, classes and thresholds in order."""
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         import keras
+        import tensorflow as tf
 
         facts = json.loads(Path(context.artifacts["facts"]).read_text(encoding="utf-8"))
         self._bands: dict[str, dict[str, Any]] = facts["bands"]
@@ -72,7 +73,12 @@ class _Labeller:
         self._optional: dict[str, dict[str, float]] = facts["optional"]
         self._max_nodata_fraction: float | None = facts["max_nodata_fraction"]
         self._range = _TrainRange(facts["percentiles"])
-        self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
+        network = keras.saving.load_model(context.artifacts["network"], compile=False)
+        # One trace for batches of any size: `predict_on_batch` traces again at the second size, a second or more.
+        shapes = {
+            name: tf.TensorSpec((None, *[band["size_px"]] * 2), band["dtype"]) for name, band in self._bands.items()
+        }
+        self._compute_logits = tf.function(lambda bands: network(bands, training=False), input_signature=[shapes])
 
     # No annotations: MLflow would take them for the schema, in place of the signature.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
@@ -128,9 +134,9 @@ class _Labeller:
     def _score(self, bands: Mapping[str, np.ndarray], num_patches: int) -> np.ndarray:
         """Return the scores, float64 [patch, class]."""
         logits = [
-            self._network.predict_on_batch(
+            self._compute_logits(
                 {name: values[start : start + _BATCH_SIZE_PATCHES] for name, values in bands.items()}
-            )
+            ).numpy()
             for start in range(0, num_patches, _BATCH_SIZE_PATCHES)
         ]
         together = np.concatenate([*logits, np.empty((0, len(self._thresholds)))], dtype=np.float64)

@@ -6,6 +6,7 @@ TensorFlow takes seconds to import. What is wrong with an input is said without 
 import contextlib
 import functools
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,7 +28,7 @@ class ServedVersion:
     """
 
     def __init__(self, uri: str, folder: str) -> None:
-        self._uri, self._folder = uri, folder
+        self._uri, self._folder, self._loading = uri, folder, threading.Lock()
         with _expect_model(uri):
             self.metadata = Model.load(folder)
 
@@ -44,7 +45,9 @@ class ServedVersion:
         Raises:
             RegistryError: the version cannot be loaded.
         """
-        table: pd.DataFrame = self._loaded.predict(bands)
+        with self._loading:  # the property has no lock of its own from Python 3.12 on
+            loaded = self._loaded
+        table: pd.DataFrame = loaded.predict(bands)
         return table
 
 

@@ -40,18 +40,13 @@ def _iter_results(
             future.cancel()
 
 
-def map_in_threads(function: Callable[[T], R], items: Iterable[T], num_threads: int = 2) -> Iterator[R]:
-    """Yield `function(item)` of each item, in order: one core prepares an item while all work on another.
+def map_in_threads(function: Callable[[T], R], items: Iterable[T], num_threads: int = 3) -> Iterator[R]:
+    """Yield `function(item)` of each item, in order: some are prepared, each by one core, while all work on another.
 
     Args:
-        function: safe to call from several threads once it has returned; the first item is worked on alone, as it may
-            load what the others use.
+        function: safe to call from several threads.
         items: taken one after the other, in this thread.
         num_threads: items at a time.
     """
-    rest = iter(items)
-    for first in rest:
-        yield function(first)
-        break
     with ThreadPoolExecutor(num_threads) as threads:
-        yield from map_in_order(lambda item: threads.submit(function, item), rest, num_threads, Future.result)
+        yield from map_in_order(lambda item: threads.submit(function, item), items, num_threads, Future.result)
