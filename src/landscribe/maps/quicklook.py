@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 from landscribe.figures.charts import figure, make_text
 from landscribe.figures.true_colour import to_true_colour
 
+_MAX_TITLE = 120  # two lines: the scene, and the version
 _MAX_CLASSES = 19  # with a colour each; the rarer ones share grey
 _HUES = 0.61803398875  # golden ratio: neighbours in the legend differ most
 
@@ -45,15 +46,15 @@ def draw_quicklook(
         right.imshow(pixels, interpolation="nearest")
         for axes, words in ((left, title), (right, "highest score; white: not labelled")):
             axes.set_axis_off()
-            axes.set_title(make_text(words), fontsize=8)
+            axes.set_title(make_text(words, _MAX_TITLE), fontsize=8)
         total = max(1, int(labelled.sum()))
         handles = [
-            Patch(color=colours[number], label=make_text(f"{classes[number]} ({counts[number] / total:.0%})"))
+            Patch(color=colours[number], label=make_text(f"{counts[number] / total:.0%} {classes[number]}"))
             for number in shown[:_MAX_CLASSES]
         ]
         if len(shown) > _MAX_CLASSES:
             rest = sum(int(counts[number]) for number in shown[_MAX_CLASSES:])
-            handles.append(Patch(color=grey, label=f"{len(shown) - _MAX_CLASSES} other classes ({rest / total:.0%})"))
+            handles.append(Patch(color=grey, label=f"{rest / total:.0%} {len(shown) - _MAX_CLASSES} other classes"))
         if handles:
             right.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=7, frameon=False)
 
