@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,9 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], dict[s
     with pytest.MonkeyPatch.context() as patch:
         for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI"):
             patch.setenv(name, "")  # put back at the end
-        uri = register_random(root, list(S2_BANDS))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow warns of its own type hints while it loads
+            uri = register_random(root, list(S2_BANDS))
         environment = make_plain_environment()
     (root / "params.yaml").write_text("map: {max_nodata_fraction: 0.1, max_cloud_fraction: null}\n")
     scene = write_scene(root / "scene", "tif", SHARE)
