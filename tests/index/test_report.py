@@ -97,6 +97,7 @@ def test_the_report_adds_up_and_is_the_same_twice(tmp_path: Path) -> None:
         "num_with_coordinates": 1,
         "num_with_grid_cell": 2,
         "not_located": {},
+        "window_m": None,
         "countries": {"Austria": 1, "Portugal": 2},
         "official_split": {},
         "quirks": {"stray-file": 2},
