@@ -221,7 +221,7 @@ def test_cloud_is_counted_and_masked_on_demand(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_map_goes_on_with_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene = write_scene(tmp_path / "scene", draw_pixels(80, 40))
+    scene = write_scene(tmp_path / "scene", draw_pixels(200, 40))
     make_map(make_work(scene), tmp_path / "whole")
     read: list[str] = []
     plain = chunks.read_into
@@ -232,12 +232,12 @@ def test_an_interrupted_map_goes_on_with_the_same_bytes(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(chunks, "read_into", note)
     with pytest.raises(KeyboardInterrupt):
-        make_map(make_work(scene), tmp_path / "map", MeanModel(dies_at=3))
+        make_map(make_work(scene), tmp_path / "map", MeanModel(dies_at=7))
     num_finished = len(list((tmp_path / "map/.unfinished").glob("*/row-*.npz")))
     assert num_finished > 0
     after = MeanModel()
     make_map(make_work(scene), tmp_path / "map", after)
-    assert after.num_calls == 4 - num_finished
+    assert after.num_calls == 10 - num_finished
     assert len(read) == len(set(read))
     for name in ("scores.tif", "labels.parquet", "quicklook.png"):
         assert (tmp_path / "map" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
