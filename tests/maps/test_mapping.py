@@ -45,7 +45,7 @@ class MeanModel:
     def predict(self, values: Mapping[str, np.ndarray]) -> pd.DataFrame:
         """Return the table of the served model."""
         self.num_calls += 1
-        if self.num_calls == self._dies_at:
+        if self._dies_at and self.num_calls >= self._dies_at:
             raise KeyboardInterrupt
         for name, size_px in (("B02", 120), ("B05", 60), ("B09", 20)):
             assert values[name].shape[1:] == (size_px, size_px)
