@@ -146,18 +146,18 @@ class Chunks:
         """Start the workers, which read ahead while this process does something else."""
         first = next(self._results, None)
         if first is not None:
-            self._read_until(first)
+            self._check_written(first)
 
     def wait(self, bottom: int) -> None:
         """Return when everything above a row of the scene, in pixels of the finest band, is read."""
         while self._waiting and self._waiting[0].top < bottom:
             task = self._waiting[0]
             if not task.done.exists():
-                self._read_until(next(self._results))
+                self._check_written(next(self._results))
             else:
                 self._waiting.pop(0)
 
-    def _read_until(self, task: ReadTask) -> None:
+    def _check_written(self, task: ReadTask) -> None:
         """Check that a worker on another host wrote where this process reads."""
         if not task.done.exists():
             raise FileNotFoundError(task.done)

@@ -32,7 +32,6 @@ from landscribe.scenes.scene import Scene
 _BATCH_SIZE_WINDOWS = 256  # in memory at a time: 70 MB of 12 bands
 _PICTURE_PX = 1000  # longest side of the picture of the scene, about
 _CODE = ("landscribe.maps.mapping", "landscribe.scenes.layouts")
-_ENOUGH_PIXELS = 1_000_000  # for a word about the offset before the end
 _FOLDER = ".unfinished"
 
 
@@ -117,7 +116,6 @@ class LabelledScene:
         named = None if cloud is None else (dataclasses.replace(cloud, name=CLOUD), work.cloud_step or 1)
         self._chunks = Chunks(folder, work.view, named, work.scene.offset.value)
         self._rows, self._columns = (work.view.grid.find_starts(axis) for axis in (0, 1))
-        self._said = False
 
     @property
     def every_px(self) -> int:
@@ -135,10 +133,6 @@ class LabelledScene:
         """Return a labelled row of windows."""
         with np.load(self._find(number), allow_pickle=False) as content:
             return RowOfWindows(**content)
-
-    def read_rows(self, numbers: range) -> dict[int, RowOfWindows]:
-        """Return number -> row of windows."""
-        return {number: self.read_row(number) for number in numbers}
 
     def warn(self) -> str:
         """Return what the dark pixels of the scene say against its offset, or nothing."""
