@@ -19,6 +19,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from PIL import Image
 
 _BATCH_SIZE_PATCHES = 64
+_MOST_CONSTANTS = 100_000_000  # of 4 bytes: a graph that holds them ends at 2 GB
 _BILINEAR = Image.Resampling.BILINEAR
 _LEAST_WEIGHT = 1e-6  # of the valid pixels in a resampled one; less is rounding
 # A band is out of range where its median lies beyond the 1st or 99th percentile of train by more than this part of
@@ -74,11 +75,20 @@ class _Labeller:
         self._max_nodata_fraction: float | None = facts["max_nodata_fraction"]
         self._range = _TrainRange(facts["percentiles"])
         network = keras.saving.load_model(context.artifacts["network"], compile=False)
-        # One trace for batches of any size: `predict_on_batch` traces again at the second size, a second or more.
+        groups = network.trainable_variables, network.non_trainable_variables
+        weights = [[variable.numpy() for variable in group] for group in groups]
+
+        # One trace for batches of any size: `predict_on_batch` traces again at the second size, a second or more. The
+        # weights are constants of it, so that batch normalisation is folded into convolutions: a fifth less time.
+        def compute_logits(bands: Any) -> Any:
+            if network.count_params() <= _MOST_CONSTANTS:
+                return network.stateless_call(*weights, bands, training=False)[0]
+            return network(bands, training=False)
+
         shapes = {
             name: tf.TensorSpec((None, *[band["size_px"]] * 2), band["dtype"]) for name, band in self._bands.items()
         }
-        self._compute_logits = tf.function(lambda bands: network(bands, training=False), input_signature=[shapes])
+        self._compute_logits = tf.function(compute_logits, input_signature=[shapes])
 
     # No annotations: MLflow would take them for the schema, in place of the signature.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
@@ -103,7 +113,7 @@ class _Labeller:
             (not reason, reason) if reason else found
             for reason, found in zip(reasons, self._judge({name: bands[name] for name in given}), strict=True)
         ]
-        scores = self._score(bands, len(judged))
+        scores = self._score(bands)
         scores[[number for number, (is_sound, _) in enumerate(judged) if not is_sound]] = np.nan
         classes = list(self._thresholds)
         table = pd.DataFrame(scores, columns=classes)
@@ -127,18 +137,12 @@ class _Labeller:
 
     def _judge(self, bands: Mapping[str, np.ndarray]) -> Iterator[tuple[bool, str]]:
         """Yield what `_TrainRange.judge` finds of each patch; few are sorted at a time, to save memory."""
-        for start in range(0, len(next(iter(bands.values()))), _BATCH_SIZE_PATCHES):
-            some = {name: values[start : start + _BATCH_SIZE_PATCHES] for name, values in bands.items()}
+        for some in _iter_batches(bands):
             yield from self._range.judge({name: _sort_pixels(values) for name, values in some.items()})
 
-    def _score(self, bands: Mapping[str, np.ndarray], num_patches: int) -> np.ndarray:
+    def _score(self, bands: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the scores, float64 [patch, class]."""
-        logits = [
-            self._compute_logits(
-                {name: values[start : start + _BATCH_SIZE_PATCHES] for name, values in bands.items()}
-            ).numpy()
-            for start in range(0, num_patches, _BATCH_SIZE_PATCHES)
-        ]
+        logits = [self._compute_logits(some).numpy() for some in _iter_batches(bands)]
         together = np.concatenate([*logits, np.empty((0, len(self._thresholds)))], dtype=np.float64)
         scores: np.ndarray = 1 / (1 + np.exp(-together))
         return scores
@@ -301,11 +305,8 @@ class _TrainRange:
             most = {name: share for name, share in shares.items() if share > 0.5}
             if most:
                 name = max(most, key=lambda band: most[band])
-                others = (
-                    f", likewise most of {', '.join(band for band in most if band != name)}" if len(most) > 1 else ""
-                )
-                words = f"{100 * most[name]:.0f} % of the pixels {side} the {percentile} percentile of train"
-                return f"{name}: {words}{others}"
+                words = f"{100 * most.pop(name):.0f} % of the pixels {side} the {percentile} percentile of train"
+                return f"{name}: {words}" + (f", likewise most of {', '.join(most)}" if most else "")
         return ""
 
     def _find_share(self, name: str, pixels: np.ndarray, percentile: str, side: str) -> float:
@@ -327,6 +328,11 @@ class _TrainRange:
                     words = f"{100 * share:.0f} % of the pixels at {top}, the highest {pixels.dtype}: saturated"
                     notes[number].append(f"{name}: {words}")
         return [". ".join(words) for words in notes]
+
+
+def _iter_batches(bands: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    for start in range(0, len(next(iter(bands.values()))), _BATCH_SIZE_PATCHES):
+        yield {name: values[start : start + _BATCH_SIZE_PATCHES] for name, values in bands.items()}
 
 
 def _sort_pixels(values: np.ndarray) -> np.ndarray:
@@ -388,11 +394,7 @@ def _fill_gaps(values: np.ndarray, size_px: int, fill: float) -> np.ndarray:
 
 
 class ServedModel(_Labeller, mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """The labeller as MLflow runs it.
-
-    `predict` is inherited, not declared here: otherwise MLflow would warn at each load that it has no type hints for a
-    schema. The signature is more precise.
-    """
+    """The labeller as MLflow runs it; it declares no `predict`, about which MLflow would warn: it has no type hints."""
 
 
 mlflow.models.set_model(ServedModel())
