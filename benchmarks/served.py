@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 
-def register_random(root: Path, bands: list[str], statistics: Mapping[str, Any] | None = None) -> str:
-    """Register a SmallResNet of these Sentinel bands and the 19 classes in a store below `root`; return its URI.
+def register_random(
+    root: Path, bands: list[str], statistics: Mapping[str, Any] | None = None, backbone: str = "SmallResNet"
+) -> str:
+    """Register a network of these Sentinel bands and the 19 classes in a store below `root`; return its URI.
 
     The environment of this process names the store afterwards.
 
@@ -17,6 +19,7 @@ def register_random(root: Path, bands: list[str], statistics: Mapping[str, Any] 
         root: folder of the store.
         bands: names.
         statistics: band -> percentiles of its train split; None: those of ordinary land.
+        backbone: as in section `train`.
     """
     os.environ["DVC_ROOT"] = str(root)
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{root / 'mlflow.db'}"
@@ -32,12 +35,12 @@ def register_random(root: Path, bands: list[str], statistics: Mapping[str, Any] 
     known = [BANDS[name] for name in bands]
     inputs = [BandInput(band.name, int(band.size_px or 0), str(band.dtype), 1500.0, 800.0) for band in known]
     classes = make_nomenclature("BEN-19", (), root).classes
-    network = build_classifier(ClassifierSpec(bands=inputs, num_classes=19, backbone="SmallResNet", dropout=0.0))
+    network = build_classifier(ClassifierSpec(bands=inputs, num_classes=19, backbone=backbone, dropout=0.0))
     card = ModelCard(
         bands={band.name: {"size_px": band.size_px, "dtype": band.dtype} for band in known},
         classes=classes,
         nomenclature="BEN-19",
-        backbone="SmallResNet",
+        backbone=backbone,
         resamples=False,
     )
     path = root / "model.keras"

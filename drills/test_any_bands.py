@@ -24,6 +24,7 @@ pytestmark = [
 STAGES = ("fingerprint", "discover", "split", "convert", "search", "train", "score", "draw", "evaluate", "register")
 TINY = (
     "archive.layout=tagged-images archive.nomenclature=discovered convert.image_size_px=16 search.trials=0"
+    " split.strategy=random"
     " split.fractions.val=0.25 split.fractions.test=0.25 train.epochs=1 train.batch_size_patches=4"
     " train.deterministic=false train.warmup_epochs=0 train.norm_batches=0 train.shuffle_buffer_patches=8"
     " evaluate.bootstrap.draws=100 evaluate.bootstrap.slice_draws=100"
