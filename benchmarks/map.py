@@ -131,17 +131,16 @@ def _measure(root: Path, uri: str, scene: Path, backbone: str, num_batches: int 
 
 
 def _measure_growth(root: Path, uri: str) -> Figure:
-    """Compare the time per row of cells of a tenth, a half and the whole: from a tenth to a half, and to the whole."""
+    """Compare the time of half the rows with the straight line between that of a tenth and that of the whole."""
     walls = {}
-    for share in (0.1, 0.5, 1.0):
+    for share in (PART, 0.5, 1.0):
         folder = root / "tif" if share == 1 else write_scene(root / f"part{share:g}", "tif", share)
         walls[share] = run_map(root, uri, folder)[0]
-    slope_low = (walls[0.5] - walls[0.1]) / 0.4
-    slope_high = (walls[1.0] - walls[0.5]) / 0.5
+    line_s = walls[PART] + (walls[1.0] - walls[PART]) * (0.5 - PART) / (1 - PART)
     sys.stdout.write(f"map: {', '.join(f'{share:g} of the rows {wall:.1f} s' for share, wall in walls.items())}\n")
     return Figure(
-        "map: time of the second half per row, beside that of the first", slope_high, "s", slope_low,
-        slope_high / slope_low, MOST_GROWTH * slope_low,
+        "map: straight line from a tenth to the whole at the half, beside the half", line_s, "s", walls[0.5],
+        line_s / walls[0.5], MOST_GROWTH * walls[0.5],
     )  # fmt: skip
 
 

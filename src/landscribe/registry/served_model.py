@@ -18,8 +18,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from PIL import Image
 
-_BATCH_SIZE_PATCHES = 64
-_MOST_CONSTANTS = 100_000_000  # of 4 bytes: a graph that holds them ends at 2 GB
+_BATCH_SIZE_PATCHES = 32
+_MOST_CONSTANTS = 5_000_000  # TensorFlow holds a dozen copies of them: for ResNet50 more than 1 GB
 _BILINEAR = Image.Resampling.BILINEAR
 _LEAST_WEIGHT = 1e-6  # of the valid pixels in a resampled one; less is rounding
 # A band is out of range where its median lies beyond the 1st or 99th percentile of train by more than this part of
