@@ -1,8 +1,8 @@
 """Labels of new patches, from a folder or file to a table: the implementation of `landscribe predict`.
 
-The served model names its bands. Threads read them, as the archive readers do, each the next batch, and ask the model,
-which works on all cores: pixels do not leave the process, which would cost more than to read them. What is labelled
-goes into the table, which is all that grows with the number of patches.
+The served model names its bands. This thread reads them, as the archive readers do, while others ask the model, which
+works on all cores: pixels do not leave the process, which would cost more than to read them, and several threads that
+read would wait for each other. What is labelled goes into the table, which alone grows with the number of patches.
 """
 
 import os
@@ -101,11 +101,11 @@ def _open(
 def _iter_tables(served: Any, reader: ChunkReader, patches: Sequence[PatchPath]) -> Iterator[pd.DataFrame]:
     """Yield the tables of all patches, in order; say what is to be said of them."""
 
-    def label(chunk: Sequence[PatchPath]) -> tuple[ReadChunk, list[pd.DataFrame]]:
-        read = reader.read(chunk)
+    def label(read: ReadChunk) -> tuple[ReadChunk, list[pd.DataFrame]]:
         return read, [_label(served, batch) for batch in read.batches]
 
-    chunks = [patches[start : start + _BATCH_SIZE_PATCHES] for start in range(0, len(patches), _BATCH_SIZE_PATCHES)]
+    starts = range(0, len(patches), _BATCH_SIZE_PATCHES)
+    chunks = (reader.read(patches[start : start + _BATCH_SIZE_PATCHES]) for start in starts)
     labelled = map_in_threads(label, chunks)
     topics: set[str] = set()
     for read, tables in track(labelled, total=len(patches), what="predicting", count=lambda pair: pair[0].num_patches):
