@@ -266,10 +266,6 @@ def _wait(client: Any, check: Callable[[], None], future: Future[Any]) -> Any:
         check()
         if time.monotonic() - looked > _LOOK_EVERY_S:
             looked = time.monotonic()
-            _warn_if_idle(client)
+            if not client.nthreads():
+                make_logger("cluster").warning("the cluster has no worker yet; waiting for one (Ctrl-C ends this)")
     return future.result()
-
-
-def _warn_if_idle(client: Any) -> None:
-    if not client.nthreads():
-        make_logger("cluster").warning("the cluster has no worker yet; waiting for one (Ctrl-C ends this)")
