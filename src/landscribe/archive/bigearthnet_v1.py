@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from landscribe.archive.label_table import read_label_table
-from landscribe.archive.metadata_v1 import FIELDS, MetadataTask, read_metadata
+from landscribe.archive.metadata_v1 import FIELDS, read_metadata
 from landscribe.archive.patch_files import FolderFiles, PatchFiles, list_near
 from landscribe.archive.protocol import PATCH_SCHEMA, Listing, make_patches
 from landscribe.archive.raster import read_band
@@ -170,11 +170,8 @@ def _read_folder(files: PatchFiles, root: Path, sensor: _Sensor, listing: Listin
     """Return the JSON of each patch as `_METADATA_SCHEMA`; bad patches are quarantined."""
     names, strays = _list_patches(files, root, sensor)
     listing.quirks["stray-file"] += strays
-    tasks = [
-        MetadataTask(files, tuple(names[start : start + _CHUNK_PATCHES]), needs_labels)
-        for start in range(0, len(names), _CHUNK_PATCHES)
-    ]
-    chunks = map_in_workers(read_metadata, tasks)
+    parts = [names[start : start + _CHUNK_PATCHES] for start in range(0, len(names), _CHUNK_PATCHES)]
+    chunks = map_in_workers(functools.partial(read_metadata, files, needs_labels=needs_labels), parts)
     what = f"reading {sensor.name} metadata"
     tables = []
     for chunk in track(chunks, total=len(names), what=what, count=lambda chunk: chunk.num_patches):
