@@ -44,11 +44,7 @@ def open_parent(key: str, tags: Mapping[str, str], params: Mapping[str, Any]) ->
 
 @contextlib.contextmanager
 def start_trial(
-    number: int,
-    parent_run_id: str,
-    tags: Mapping[str, str],
-    params: Mapping[str, Any],
-    retry_of: Sequence[int] = (),
+    number: int, parent_run_id: str, tags: Mapping[str, str], params: Mapping[str, Any], retry_of: Sequence[int] = ()
 ) -> Iterator[str]:
     """Open the run of a trial and yield its id; to be ended by `end_trial`, a failure marks it FAILED.
 
