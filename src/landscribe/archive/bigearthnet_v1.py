@@ -107,14 +107,13 @@ class BigEarthNetV1:
             ArchiveError: a folder is absent or has no patch of its sensor, or the table of labels does not fit.
         """
         labels = read_label_table(self.labels_file) if self.labels_file else None
-        listing = Listing(PATCH_SCHEMA.empty_table())
+        listing = Listing()
         unpack_all(self.find_downloads())  # the labels are in them
         tables = {}
         for sensor, root in self._roots.items():
             needs_labels = labels is None and (sensor is _S2 or self.root is None)
-            tables[sensor] = _read_folder(
-                self._files[sensor.key], root.path, sensor, listing, needs_labels=needs_labels
-            )
+            files = self._files[sensor.key]
+            tables[sensor] = _read_folder(files, root.path, sensor, listing, needs_labels=needs_labels)
         if _S1 in tables:
             tables[_S1] = _drop_repeated(tables[_S1], listing)
         patches = next(iter(tables.values()))
@@ -160,9 +159,7 @@ def read_bands(
 
 def read_twin_names(s1_root: Path) -> dict[str, str]:
     """Return Sentinel-2 patch name -> name of its Sentinel-1 twin; twins with unreadable metadata are left out."""
-    twins = _read_folder(
-        FolderFiles(str(s1_root)), s1_root, _S1, Listing(PATCH_SCHEMA.empty_table()), needs_labels=False
-    )
+    twins = _read_folder(FolderFiles(str(s1_root)), s1_root, _S1, Listing(), needs_labels=False)
     return dict(zip(twins["patch_id"].to_pylist(), twins["name"].to_pylist(), strict=True))
 
 

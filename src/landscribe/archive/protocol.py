@@ -81,7 +81,7 @@ class Listing:
         labels_from: in words, how the labels were read where that had to be found; else empty.
     """
 
-    patches: pa.Table
+    patches: pa.Table = field(default_factory=PATCH_SCHEMA.empty_table)
     quarantined: list[LeftOut] = field(default_factory=list)
     excluded: list[LeftOut] = field(default_factory=list)
     quirks: Counter[str] = field(default_factory=Counter)
