@@ -129,10 +129,7 @@ def choose_bands(wanted: Sequence[str], stored: Sequence[str]) -> dict[str, list
 def vary_bands(train: TrainConfig, stored: Sequence[str]) -> dict[str, TrainConfig]:
     """Return the section `train` of each training; a model of one sensor has none to lose."""
     return {
-        sensors: TrainConfig.model_validate(
-            train.model_dump()
-            | {"bands": bands, "modality_dropout": train.modality_dropout if sensors == BOTH else 0.0}
-        )
+        sensors: train.vary({"bands": bands} | ({} if sensors == BOTH else {"modality_dropout": 0.0}))
         for sensors, bands in choose_bands(train.bands, stored).items()
     }
 
