@@ -261,6 +261,10 @@ def _wait(client: Any, check: Callable[[], None], future: Future[Any]) -> Any:
         check()
         if time.monotonic() - looked > _LOOK_EVERY_S:
             looked = time.monotonic()
-            if not client.nthreads():
-                make_logger("cluster").warning("the cluster has no worker yet; waiting for one (Ctrl-C ends this)")
+            _warn_if_idle(client)
     return future.result()
+
+
+def _warn_if_idle(client: Any) -> None:
+    if not client.nthreads():
+        make_logger("cluster").warning("the cluster has no worker yet; waiting for one (Ctrl-C ends this)")
