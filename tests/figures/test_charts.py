@@ -15,9 +15,9 @@ from landscribe.figures.charts import (
     draw_histogram,
     draw_images,
     draw_intervals,
-    draw_lines,
     draw_matrix,
     draw_note,
+    draw_panels,
     figure,
     make_text,
     shorten,
@@ -43,8 +43,10 @@ DRAWINGS: dict[str, Draw] = {
     "intervals": lambda path: draw_intervals(
         path, "Intervals", NAMES, [0.5] * 4, np.array([[0.4, 0.6]] * 3 + [[np.nan, np.nan]]), [0.1] * 4, "share"
     ),
-    "lines": lambda path: draw_lines(path, "Lines", [1, 2, 3], {NAMES[2]: [3, 2, 1], NAMES[3]: [3, 3, 2]}, "epoch"),
-    "one point": lambda path: draw_lines(path, "Lines", [1], {"loss": [float("nan")]}, "epoch"),
+    "lines": lambda path: draw_panels(
+        path, "Lines", [1, 2, 3], {"": {NAMES[2]: [3, 2, 1], NAMES[3]: [3, 3, 2]}}, "epoch"
+    ),
+    "one point": lambda path: draw_panels(path, "Lines", [1], {"": {"loss": [float("nan")]}}, "epoch"),
     "images": lambda path: draw_images(path, "Images", IMAGES, [NAMES] * 5),
     "one image": lambda path: draw_images(path, "Images", IMAGES[:1], [[]]),
     "no image": lambda path: draw_images(path, "Images", [], []),
@@ -96,7 +98,7 @@ def test_the_axes_of_a_matrix_are_named_and_its_largest_share_is_darkest(
 
 def test_every_series_is_in_the_legend(tmp_path: Path) -> None:
     for name in ("_one", "_two"):
-        draw_lines(tmp_path / f"{name}.png", "Lines", [1, 2], {name: [1, 2]}, "epoch")
+        draw_panels(tmp_path / f"{name}.png", "Lines", [1, 2], {"": {name: [1, 2]}}, "epoch")
     assert (tmp_path / "_one.png").read_bytes() != (tmp_path / "_two.png").read_bytes()
 
 

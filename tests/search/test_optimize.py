@@ -1,5 +1,6 @@
 """The search: a parent run with a child run per trial, each in its own process; a second call adds nothing."""
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -135,16 +136,15 @@ class Trials:
         self.study = Study(name, config, make_space(config, TRAIN))
         with studies.open_parent(self.study.key, {}, {}) as self.parent:
             pass
-        statistics_path = records.statistics_path
         self.task = TrialTask(
-            config,
-            TRAIN,
-            "cpu",
-            records.folder / "manifest.json",
-            statistics_path,
-            name,
-            self.parent,
-            {"nomenclature": "x"},
+            search=config,
+            train=TRAIN,
+            device="cpu",
+            manifest_path=records.folder / "manifest.json",
+            statistics_path=records.statistics_path,
+            study_name=name,
+            parent_run_id=self.parent,
+            tags={"nomenclature": "x"},
         )
         self._patch = patch
 
@@ -215,13 +215,15 @@ def test_every_trial_starts_from_the_weights_of_train(trials: Trials, trained: T
         words[4](1, {"epoch": 1, "val_macro_ap": 0.5})
         return None, None
 
-    trials.task = replace(trials.task, train=make_train_config(bands=["B01"], weights=str(trained.path)))
+    train = make_train_config(bands=["B01"], weights=str(trained.path))
+    trials.task = trials.task.model_copy(update={"train": train})
     trials.run(note)
     assert digests == [compute_file_digest(trained.path)]
 
 
 def test_a_task_survives_its_way_to_the_worker(trials: Trials) -> None:
-    assert TrialTask.decode(trials.task.encode()) == trials.task
+    passed = json.dumps(trials.task.model_dump(mode="json"))
+    assert TrialTask.model_validate(json.loads(passed)) == trials.task
 
 
 def test_the_name_of_a_study_follows_all_that_shapes_a_trial(records: TinyRecords) -> None:

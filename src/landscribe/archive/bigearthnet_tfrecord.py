@@ -119,7 +119,8 @@ class BigEarthNetTFRecord:
         if self.root.is_file():
             return [self.root], 0
         found = sorted(self.root / name for name, _ in scan_folder(self.root, "root"))
-        files = [path for path in found if _is_tfrecord(path)]
+        named = [path for path in found if path.suffix == ".tfrecord" and not path.name.startswith(".")]
+        files = [path for path in named if path.name.isprintable()]
         if odd := [path.name for path in files if not path.is_file()]:
             raise ArchiveError(
                 f"archive folder {self.root}: expected files; {', '.join(odd)} is a folder, a pipe or a link to"
@@ -128,10 +129,6 @@ class BigEarthNetTFRecord:
         if not files:
             raise ArchiveError(f"archive folder {self.root}: expected .tfrecord files; found none; set archive.root.")
         return files, len(found) - len(files)
-
-
-def _is_tfrecord(path: Path) -> bool:
-    return path.suffix == ".tfrecord" and not path.name.startswith(".") and path.name.isprintable()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from landscribe.archive.label_table import read_label_table
-from landscribe.archive.metadata_v1 import FIELDS, MetadataTask, read_metadata
+from landscribe.archive.metadata_v1 import FIELDS, read_metadata
 from landscribe.archive.patch_files import FolderFiles, PatchFiles, list_near
 from landscribe.archive.protocol import PATCH_SCHEMA, Listing, make_patches
 from landscribe.archive.raster import read_band
@@ -107,14 +107,13 @@ class BigEarthNetV1:
             ArchiveError: a folder is absent or has no patch of its sensor, or the table of labels does not fit.
         """
         labels = read_label_table(self.labels_file) if self.labels_file else None
-        listing = Listing(PATCH_SCHEMA.empty_table())
+        listing = Listing()
         unpack_all(self.find_downloads())  # the labels are in them
         tables = {}
         for sensor, root in self._roots.items():
             needs_labels = labels is None and (sensor is _S2 or self.root is None)
-            tables[sensor] = _read_folder(
-                self._files[sensor.key], root.path, sensor, listing, needs_labels=needs_labels
-            )
+            files = self._files[sensor.key]
+            tables[sensor] = _read_folder(files, root.path, sensor, listing, needs_labels=needs_labels)
         if _S1 in tables:
             tables[_S1] = _drop_repeated(tables[_S1], listing)
         patches = next(iter(tables.values()))
@@ -160,9 +159,7 @@ def read_bands(
 
 def read_twin_names(s1_root: Path) -> dict[str, str]:
     """Return Sentinel-2 patch name -> name of its Sentinel-1 twin; twins with unreadable metadata are left out."""
-    twins = _read_folder(
-        FolderFiles(str(s1_root)), s1_root, _S1, Listing(PATCH_SCHEMA.empty_table()), needs_labels=False
-    )
+    twins = _read_folder(FolderFiles(str(s1_root)), s1_root, _S1, Listing(), needs_labels=False)
     return dict(zip(twins["patch_id"].to_pylist(), twins["name"].to_pylist(), strict=True))
 
 
@@ -170,11 +167,8 @@ def _read_folder(files: PatchFiles, root: Path, sensor: _Sensor, listing: Listin
     """Return the JSON of each patch as `_METADATA_SCHEMA`; bad patches are quarantined."""
     names, strays = _list_patches(files, root, sensor)
     listing.quirks["stray-file"] += strays
-    tasks = [
-        MetadataTask(files, tuple(names[start : start + _CHUNK_PATCHES]), needs_labels)
-        for start in range(0, len(names), _CHUNK_PATCHES)
-    ]
-    chunks = map_in_workers(read_metadata, tasks)
+    parts = [names[start : start + _CHUNK_PATCHES] for start in range(0, len(names), _CHUNK_PATCHES)]
+    chunks = map_in_workers(functools.partial(read_metadata, files, needs_labels=needs_labels), parts)
     what = f"reading {sensor.name} metadata"
     tables = []
     for chunk in track(chunks, total=len(names), what=what, count=lambda chunk: chunk.num_patches):

@@ -16,7 +16,7 @@ from landscribe.archive.bigearthnet_v1 import read_bands
 from landscribe.archive.folders_v2 import MAPS_TREE, S1_TREE, S2_TREE, Tree, list_folders
 from landscribe.archive.metadata_v2 import read_metadata
 from landscribe.archive.patch_files import FolderFiles, PatchFiles
-from landscribe.archive.protocol import PATCH_SCHEMA, Listing, make_patches
+from landscribe.archive.protocol import Listing, make_patches
 from landscribe.archive.reference_map import name_ben_19_classes, name_clc_classes, read_maps
 from landscribe.archive.tar_files import Root, iter_parts, open_roots
 from landscribe.archive.wrong_folder import tell_kind
@@ -92,7 +92,7 @@ class BigEarthNetV2:
 
         With `maps_root` the reference map of every patch is read.
         """
-        listing = Listing(PATCH_SCHEMA.empty_table())
+        listing = Listing()
         rows = _parse_names(read_metadata(self.label_files))
         has_folder = self._find_folders(S2_TREE, rows["s2_path"], listing)
         has_twin = self._find_folders(S1_TREE, rows["s1_path"], listing)

@@ -12,23 +12,16 @@ Layout = Literal["demo", "bigearthnet-v1", "bigearthnet-v2", "bigearthnet-tfreco
 Wavelength = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
 FLAGS = ("snow", "cloud")  # values of archive.exclude that are the archive's own flags, not lists
 
-# Which keys each layout needs and which it may have; every other path stays null.
-_NEEDED = {
-    "demo": {"root"},
-    "bigearthnet-v1": set(),
-    "bigearthnet-v2": {"labels_file"},
-    "bigearthnet-tfrecord": {"root"},
-    "tagged-images": {"root"},
-    "rico-hdl": {"root", "labels_file"},
+# Layout -> the keys that it needs and those that it may have besides; every other path stays null.
+_KEYS: dict[str, tuple[set[str], set[str]]] = {
+    "demo": ({"root"}, {"labels_file"}),
+    "bigearthnet-v1": (set(), {"root", "s1_root", "labels_file"}),
+    "bigearthnet-v2": ({"labels_file"}, {"root", "s1_root", "maps_root"}),
+    "bigearthnet-tfrecord": ({"root"}, set()),
+    "tagged-images": ({"root"}, {"labels_file"}),
+    "rico-hdl": ({"root", "labels_file"}, set()),
 }
-_ALLOWED = {
-    "demo": {"labels_file"},
-    "bigearthnet-v1": {"root", "s1_root", "labels_file"},
-    "bigearthnet-v2": {"root", "s1_root", "maps_root"},
-    "bigearthnet-tfrecord": set(),
-    "tagged-images": {"labels_file"},
-    "rico-hdl": set(),
-}
+_WHAT = {"root": "name the folder of the patches or images", "labels_file": "name metadata.parquet"}
 _V2 = ("bigearthnet-v2", "rico-hdl")  # layouts with metadata.parquet
 
 
@@ -50,10 +43,10 @@ class ArchiveConfig(Section):
 
     @model_validator(mode="after")
     def _check_layout(self) -> Self:
-        needed, allowed = _NEEDED[self.layout], _NEEDED[self.layout] | _ALLOWED[self.layout]
+        needed, optional = _KEYS[self.layout]
         for key in ("root", "s1_root", "maps_root", "labels_file"):
             value = getattr(self, key)
-            if value and key not in allowed:
+            if value and key not in needed | optional:
                 hint = " (demo has its own)" if self.layout == "demo" else ""
                 raise ValueError(f"{key}: layout {self.layout} takes none{hint}; set it to null")
             if not value and key in needed:
@@ -115,9 +108,3 @@ class ArchiveConfig(Section):
         """Every other file that this section names, absolute: the fingerprint covers their content too."""
         mapping = resolve_path(self.nomenclature)
         return [*self.label_paths, *self.exclude_paths, *([mapping] if mapping.is_file() else [])]
-
-
-_WHAT = {
-    "root": "name the folder of the patches or images",
-    "labels_file": "name metadata.parquet",
-}

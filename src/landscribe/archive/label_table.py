@@ -23,7 +23,10 @@ def read_label_table(path: Path) -> dict[str, tuple[str, ...]]:
     Raises:
         ArchiveError: the file is absent, unreadable or empty, lacks the columns, has a null or names a patch twice.
     """
-    table = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
+    try:
+        table = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        raise ArchiveError(_explain(path, error)) from error
     ids, labels = table["patch_id"], table["labels"]
     if not table.num_rows:
         raise ArchiveError(f"{path}: expected one row per patch with patch_id and labels; the table has none.")
@@ -40,21 +43,15 @@ def read_label_table(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _read_parquet(path: Path) -> pa.Table:
-    try:
-        with pq.ParquetFile(path) as file:
-            table = _select(path, file.read()).cast(_SCHEMA)
-        table.validate(full=True)  # a damaged page can contain bytes that are not text
-    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
-        raise ArchiveError(_explain(path, error)) from error
+    with pq.ParquetFile(path) as file:
+        table = _select(path, file.read()).cast(_SCHEMA)
+    table.validate(full=True)  # a damaged page can contain bytes that are not text
     return table
 
 
 def _read_csv(path: Path) -> pa.Table:
     as_text = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(_SCHEMA.names, pa.string()))
-    try:
-        table = _select(path, pyarrow.csv.read_csv(path, convert_options=as_text))
-    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
-        raise ArchiveError(_explain(path, error)) from error
+    table = _select(path, pyarrow.csv.read_csv(path, convert_options=as_text))
     labels = [text.split(";") if text else [] for text in table["labels"].to_pylist()]
     return pa.table([table["patch_id"], pa.chunked_array([labels], _SCHEMA.field("labels").type)], schema=_SCHEMA)
 

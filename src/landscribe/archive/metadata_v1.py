@@ -10,6 +10,7 @@ import math
 import os
 import re
 import reprlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,21 +23,6 @@ _TILE = re.compile(r"_T([0-9]{2}[A-Z]{3})_")
 _UTM_ZONE = re.compile(r"WGS 84 / UTM zone ([1-9]|[1-5][0-9]|60)([NS])\b")
 _MAX_BYTES = 1_000_000  # a JSON of the archive has about 1,000
 _UTM_EPSG = {"N": 32600, "S": 32700}  # plus the zone: https://epsg.io/32633
-
-
-@dataclass(frozen=True)
-class MetadataTask:
-    """Patches whose JSON is to be read.
-
-    Attributes:
-        files: of the archive.
-        names: patch folders of one sensor.
-        needs_labels: a patch is bad if its labels are not a list of strings; else such labels are null.
-    """
-
-    files: PatchFiles
-    names: tuple[str, ...]
-    needs_labels: bool
 
 
 @dataclass(frozen=True)
@@ -63,16 +49,22 @@ FIELDS = (
 )
 
 
-def read_metadata(task: MetadataTask) -> MetadataChunk:
-    """Read the JSON of each patch; bad ones are returned with a reason that names no folder of this machine."""
+def read_metadata(files: PatchFiles, names: Sequence[str], *, needs_labels: bool) -> MetadataChunk:
+    """Read the JSON of each patch; bad ones are returned with a reason that names no folder of this machine.
+
+    Args:
+        files: of the archive.
+        names: patch folders of one sensor.
+        needs_labels: a patch is bad if its labels are not a list of strings; else such labels are null.
+    """
     rows, bad = [], []
-    for name in task.names:
+    for name in names:
         try:
-            rows.append(_parse(name, _read_json(task.files, name), task))
+            rows.append(_parse(name, _read_json(files, name), needs_labels))
         except PatchError as error:
             bad.append((name, str(error)))
     columns = list(zip(*rows, strict=True)) or [()] * len(FIELDS)
-    return MetadataChunk(len(task.names), columns, bad)
+    return MetadataChunk(len(names), columns, bad)
 
 
 def _read_json(files: PatchFiles, patch: str) -> dict[str, Any]:
@@ -97,14 +89,14 @@ def _read_bytes(files: PatchFiles, path: str, name: str) -> bytes:
     return content
 
 
-def _parse(name: str, metadata: dict[str, Any], task: MetadataTask) -> tuple[Any, ...]:
+def _parse(name: str, metadata: dict[str, Any], needs_labels: bool) -> tuple[Any, ...]:
     """Return the values of `FIELDS`."""
     patch_id = _parse_twin(metadata) if is_s1_name(name) else name
     parsed = parse_patch_name(patch_id)
     try:
         labels = _parse_labels(metadata.get("labels"))
     except PatchError:
-        if task.needs_labels:
+        if needs_labels:
             raise
         labels = None
     corner = metadata.get("coordinates")

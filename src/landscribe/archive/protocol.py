@@ -32,9 +32,7 @@ PATCH_SCHEMA = pa.schema(
         "longitude": pa.float64(),  # of the centre, WGS 84, degrees
         "latitude": pa.float64(),
         "crs": pa.string(),  # of an image's transform: "EPSG:" and a code, or WKT where it has none
-        "transform": pa.list_(
-            pa.float64()
-        ),  # a to f: x = a column + b row + c, y = d column + e row + f, pixels from 0
+        "transform": pa.list_(pa.float64()),  # a to f: x = a column + b row + c, y = d column + e row + f, from pixel 0
         "footprint": pa.list_(pa.float64()),  # of an image: longitude, latitude of its four corners, WGS 84, degrees
         "unlocated": pa.string(),  # why the place of an image is unknown; null where it is known
         "country": pa.string(),
@@ -83,7 +81,7 @@ class Listing:
         labels_from: in words, how the labels were read where that had to be found; else empty.
     """
 
-    patches: pa.Table
+    patches: pa.Table = field(default_factory=PATCH_SCHEMA.empty_table)
     quarantined: list[LeftOut] = field(default_factory=list)
     excluded: list[LeftOut] = field(default_factory=list)
     quirks: Counter[str] = field(default_factory=Counter)

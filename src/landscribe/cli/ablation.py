@@ -16,7 +16,7 @@ import pandas as pd
 from landscribe.core.average_precision import compute_macro_ap
 from landscribe.core.bands import SENSORS, group_by_sensor
 from landscribe.core.errors import ParamsError
-from landscribe.core.files import replacing
+from landscribe.core.files import write_csv
 from landscribe.core.params import find_scratch
 from landscribe.core.scores import Scores, read_scores, write_scores
 from landscribe.evaluation.bootstrap import ScoredSplit, compute_draws, compute_interval
@@ -129,10 +129,7 @@ def choose_bands(wanted: Sequence[str], stored: Sequence[str]) -> dict[str, list
 def vary_bands(train: TrainConfig, stored: Sequence[str]) -> dict[str, TrainConfig]:
     """Return the section `train` of each training; a model of one sensor has none to lose."""
     return {
-        sensors: TrainConfig.model_validate(
-            train.model_dump()
-            | {"bands": bands, "modality_dropout": train.modality_dropout if sensors == BOTH else 0.0}
-        )
+        sensors: train.vary({"bands": bands} | ({} if sensors == BOTH else {"modality_dropout": 0.0}))
         for sensors, bands in choose_bands(train.bands, stored).items()
     }
 
@@ -259,8 +256,7 @@ def format_report(table: pd.DataFrame) -> str:
 
 def _write_report(folder: Path, table: pd.DataFrame) -> None:
     """Write ablation.csv and ablation.png."""
-    with replacing(folder / "ablation.csv") as beside:
-        table.to_csv(beside, index=False)
+    write_csv(folder / "ablation.csv", table)
     draw_intervals(
         folder / "ablation.png",
         "Test macro average precision by sensor with its interval, and its prior",

@@ -137,10 +137,7 @@ def _add_map(commands: Any) -> None:
         "--window-m", type=float, metavar="M", help="ground size of a window, metres (default: what the model knows)"
     )
     scene.add_argument(
-        "--s1-root",
-        type=expand_path,
-        metavar="FOLDER",
-        help="VV and VH on the same grid, if they lie elsewhere",
+        "--s1-root", type=expand_path, metavar="FOLDER", help="VV and VH on the same grid, if they lie elsewhere"
     )
     scene.add_argument(
         "--band-order", type=lambda text: text.split(","), metavar="BANDS", help="names of the bands of a raster"

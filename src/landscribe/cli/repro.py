@@ -61,7 +61,10 @@ def main() -> int:
         remove_states(find_scratch() / "train")
     if arguments.stage not in ("", "register"):
         return 0
-    return _ensure_registered() or _show()
+    if status := _ensure_registered():
+        return status
+    print(make_summary(read_json(METRICS), read_json(REGISTRATION)))  # noqa: T201
+    return 0
 
 
 def _prepare_checkout(root: Path) -> None:
@@ -121,13 +124,6 @@ def _ensure_registered() -> int:
         if is_registered(read_json(REGISTRATION)) and find_run(read_run_record(RUN)["run_id"]) and is_whole(SEARCH):
             return 0
     return _dvc("repro", "--quiet", "--force", "--single-item", "register")
-
-
-def _show() -> int:
-    """Print the test metrics, the registered version and what to do next."""
-    metrics, registration = read_json(METRICS), read_json(REGISTRATION)
-    print(make_summary(metrics, registration))  # noqa: T201
-    return 0
 
 
 def make_summary(metrics: dict[str, Any], registration: dict[str, Any]) -> str:

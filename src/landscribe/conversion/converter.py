@@ -113,7 +113,7 @@ def convert(
     rows = source.splits.merge(source.index, on="patch_id", validate="one_to_one")
     tasks = _plan(source, bands, rows, config)
     with open_journal(scratch_dir, _digest_plan(source, tasks)) as journal:
-        _write_shards(source.prepare, tasks, journal, config, num_workers)
+        _write_shards(source, tasks, journal, config.verify, num_workers)
         statistics, entries = _read_entries(bands, tasks, journal)
         quarantined = [patch for entry in entries for patch in entry.quarantined]
         check_bad_fraction(quarantined, len(rows), config.max_bad_fraction, "convert")
@@ -191,11 +191,7 @@ def _spell(rows: Sequence[Row]) -> Iterator[str | bytes]:
 
 
 def _write_shards(
-    prepare: Callable[[], object],
-    tasks: Sequence[ShardTask],
-    journal: Journal,
-    config: ConvertConfig,
-    num_workers: int | None,
+    source: ConversionSource, tasks: Sequence[ShardTask], journal: Journal, verify: bool, num_workers: int | None
 ) -> None:
     """Write the shards that are not finished yet; read all of them back if `verify` is set."""
     unfinished = [task for task in tasks if not journal.is_finished(task.name)]
@@ -204,11 +200,11 @@ def _write_shards(
         make_logger("convert").info("convert: %d of %d shards kept", num_kept, len(tasks))
     if unfinished:
         _check_space(unfinished, journal.folder)
-        prepare()
+        source.prepare()
     try:
-        _work(write_shard, "converting", unfinished, journal, num_workers)
-        if config.verify:
-            _work(verify_shard, "verifying", tasks, journal, num_workers)
+        _work(functools.partial(write_shard, journal), "converting", unfinished, num_workers)
+        if verify:
+            _work(functools.partial(verify_shard, journal), "verifying", tasks, num_workers)
     except WorkerError as error:
         kept = sum(journal.is_finished(task.name) for task in tasks)
         raise WorkerError(f"{error} {kept} of {len(tasks)} shards are kept.") from error
@@ -232,15 +228,9 @@ def _check_space(tasks: Sequence[ShardTask], folder: Path) -> None:
         )
 
 
-def _work(
-    function: Callable[[Journal, ShardTask], int],
-    what: str,
-    tasks: Sequence[ShardTask],
-    journal: Journal,
-    num_workers: int | None,
-) -> None:
+def _work(function: Callable[[ShardTask], int], what: str, tasks: Sequence[ShardTask], num_workers: int | None) -> None:
     """Call `function` for every task; it returns the number of patches done."""
-    results = map_in_workers(functools.partial(function, journal), tasks, num_workers)
+    results = map_in_workers(function, tasks, num_workers)
     for _ in track(results, total=sum(len(task.rows) for task in tasks), what=what, count=int):
         pass
 

@@ -4,11 +4,9 @@ The last part of the leakage audit: it needs no place and no name, only the dige
 """
 
 import itertools
-from pathlib import Path
 
 import pandas as pd
 
-from landscribe.core.files import replacing
 from landscribe.splits.config import SPLITS
 
 
@@ -34,9 +32,3 @@ def count_equal_pixels(equal: pd.DataFrame) -> dict[str, int]:
     }
     within = {f"within_{split}": int(held[split].duplicated(keep=False).sum()) for split in SPLITS}
     return {name: number for name, number in (counts | within).items() if number}
-
-
-def write_equal_pixels(path: Path, equal: pd.DataFrame) -> None:
-    """Write the CSV `patch_id,split,digest`."""
-    with replacing(path) as beside:
-        equal[["patch_id", "split", "digest"]].to_csv(beside, index=False)

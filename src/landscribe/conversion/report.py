@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from landscribe.conversion.converter import Conversion
-from landscribe.conversion.equal_pixels import count_equal_pixels, find_equal_pixels, write_equal_pixels
-from landscribe.core.files import replacing, write_json
+from landscribe.conversion.equal_pixels import count_equal_pixels, find_equal_pixels
+from landscribe.core.files import replacing, write_csv, write_json
 from landscribe.core.quarantine import summarise_reasons, write_left_out
 from landscribe.splits.config import SPLITS
 
@@ -34,10 +34,9 @@ def write_convert_report(folder: Path, conversion: Conversion) -> dict[str, obje
     }
     write_json(folder / "summary.json", summary)
     write_left_out(folder / "left_out.csv", quarantined=conversion.quarantined)
-    write_equal_pixels(folder / "equal_pixels.csv", equal)
+    write_csv(folder / "equal_pixels.csv", equal)
     if len(conversion.nodata):
-        with replacing(folder / "nodata.csv") as beside:
-            conversion.nodata.round(6).to_csv(beside, index=False)
+        write_csv(folder / "nodata.csv", conversion.nodata.round(6))
     return summary
 
 

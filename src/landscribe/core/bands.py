@@ -32,13 +32,9 @@ class Band:
     wavelength_nm: float | None = None
 
 
-def _s2(name: str, resolution_m: int, wavelength_nm: int) -> Band:
-    size_px = 1200 // resolution_m
-    return Band(name=name, resolution_m=resolution_m, wavelength_nm=wavelength_nm, size_px=size_px, dtype="uint16")
-
-
 S2_BANDS: dict[str, Band] = {
-    name: _s2(name, resolution_m, wavelength_nm)
+    name: Band(name=name, resolution_m=resolution_m, size_px=1200 // resolution_m, dtype="uint16",
+               wavelength_nm=wavelength_nm)
     for name, (resolution_m, wavelength_nm) in {
         "B01": (60, 443), "B02": (10, 490), "B03": (10, 560), "B04": (10, 665), "B05": (20, 705), "B06": (20, 740),
         "B07": (20, 783), "B08": (10, 842), "B8A": (20, 865), "B09": (60, 945), "B11": (20, 1610), "B12": (20, 2190),

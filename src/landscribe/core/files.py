@@ -14,13 +14,8 @@ _READ_BYTES = 1 << 16
 _NUM_DIGITS = 32
 
 
-def _read_umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-_UMASK = _read_umask()  # once, at import: it can only be read by setting it, which other threads would see
+_UMASK = os.umask(0)  # once, at import: it can only be read by setting it, which other threads would see
+os.umask(_UMASK)
 
 
 @contextlib.contextmanager
@@ -57,6 +52,12 @@ def write_json(path: Path, content: Any) -> None:
     """Write `content` as indented JSON, atomically; the same content gives the same bytes."""
     with replacing(path) as beside:
         beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_csv(path: Path, table: Any, *, index: bool = False) -> None:
+    """Write a `pandas.DataFrame` as CSV, atomically; with its index as the first column if requested."""
+    with replacing(path) as beside:
+        table.to_csv(beside, index=index)
 
 
 def read_json(path: Path) -> Any:

@@ -6,7 +6,6 @@ the MLflow signature. CLC-43 and BEN-19 follow the official CLC order of `label_
 CLC-43 by its codes. Planet-17 is the tag list of the Planet "Understanding the Amazon from Space" contest.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from landscribe.core.errors import NomenclatureError, did_you_mean
-from landscribe.core.files import write_json
+from landscribe.core.files import read_json, write_json
 from landscribe.core.params import expand_path
 
 # CORINE Land Cover level 3 class -> code; 335 (glaciers and perpetual snow) does not occur in BigEarthNet.
@@ -89,24 +88,9 @@ BEN_19_CODES: dict[str, tuple[int, ...]] = {
 }
 
 PLANET_17: tuple[str, ...] = (
-    "haze",
-    "primary",
-    "agriculture",
-    "clear",
-    "water",
-    "habitation",
-    "road",
-    "cultivation",
-    "slash_burn",
-    "cloudy",
-    "partly_cloudy",
-    "conventional_mine",
-    "bare_ground",
-    "artisinal_mine",
-    "blooming",
-    "selective_logging",
-    "blow_down",
-)
+    "haze", "primary", "agriculture", "clear", "water", "habitation", "road", "cultivation", "slash_burn", "cloudy",
+    "partly_cloudy", "conventional_mine", "bare_ground", "artisinal_mine", "blooming", "selective_logging", "blow_down",
+)  # fmt: skip
 
 
 # Orders of the class axis that software for BigEarthNet uses (docs/class_orders.md).
@@ -273,7 +257,7 @@ def write_nomenclature(nomenclature: Nomenclature, path: Path) -> None:
 
 def read_classes(path: Path) -> tuple[str, tuple[str, ...]]:
     """Return (name, class order) as written by `write_nomenclature`."""
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = read_json(path)
     return content["name"], tuple(content["classes"])
 
 

@@ -83,7 +83,8 @@ def parse_section(params: dict[str, Any], name: str, model: type[SectionT]) -> S
         ParamsError: the section is missing, or a key is unknown, missing or has an impossible value.
     """
     if name not in params:
-        raise ParamsError(f"params.yaml: section '{name}' is missing; expected it with {_keys(model)}.")
+        keys = ", ".join(model.model_fields)
+        raise ParamsError(f"params.yaml: section '{name}' is missing; expected it with {keys}.")
     try:
         return model.model_validate(params[name])
     except ValidationError as error:
@@ -133,10 +134,6 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
             owner = owner.setdefault(parent, {})
         owner[key] = value
     return nested
-
-
-def _keys(model: type[BaseModel]) -> str:
-    return ", ".join(model.model_fields)
 
 
 def _explain(section: str, model: type[BaseModel], item: Any) -> str:

@@ -15,9 +15,5 @@ Every number is drawn at random; nothing was measured. A score on it shows that 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "config": ["DemoConfig"],
-        "writer": ["write_demo_archive"],
-    },
+    __name__, submod_attrs={"config": ["DemoConfig"], "writer": ["write_demo_archive"]}
 )

@@ -19,7 +19,7 @@ CELLS_PER_SIDE = 91  # a 109.8 km tile has 91 whole patches per side; the real n
 _SQUARE_CELLS = 2
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Granule:
     """One MGRS tile at one acquisition.
 
@@ -27,9 +27,9 @@ class Granule:
         tile: MGRS code, e.g. "33UUP".
         corner_km: easting and northing of the tile's upper left corner on the 100 km grid.
         orbit: relative orbit of the Sentinel-2 product.
-        s2_time: of the acquisition.
-        s2_clock: as in the patch names; the real archive drops the leading zero of the hour in some granules.
-        s1_time: of the Sentinel-1 twin.
+        s2: mission, day and clock of the acquisition, as in the patch names; the real archive drops the leading zero of
+            the hour in some granules.
+        s1: day and clock of the Sentinel-1 twin.
         biome: decides which classes occur.
         season: decides the phenology.
     """
@@ -37,10 +37,8 @@ class Granule:
     tile: str
     corner_km: tuple[int, int]
     orbit: int
-    mission: str
-    s2_time: datetime
-    s2_clock: str
-    s1_time: datetime
+    s2: str
+    s1: str
     biome: Biome
     season: Season
 
@@ -49,39 +47,32 @@ class Granule:
         """UTM zone."""
         return int(self.tile[:2])
 
+    @property
+    def s2_time(self) -> datetime:
+        """Time of the acquisition."""
+        return datetime.strptime(self.s2[4:12] + self.s2[13:].zfill(6), "%Y%m%d%H%M%S")
 
-def _granule(
-    tile: str, corner_km: tuple[int, int], orbit: int, s2: str, s1: str, biome: Biome, season: Season
-) -> Granule:
-    mission, date, clock = s2[:3], s2[4:12], s2[13:]
-    return Granule(
-        tile=tile,
-        corner_km=corner_km,
-        orbit=orbit,
-        mission=mission,
-        s2_time=datetime.strptime(date + clock.zfill(6), "%Y%m%d%H%M%S"),
-        s2_clock=clock,
-        s1_time=datetime.strptime(s1, "%Y%m%dT%H%M%S"),
-        biome=biome,
-        season=season,
-    )
+    @property
+    def s1_time(self) -> datetime:
+        """Time of the Sentinel-1 twin's acquisition."""
+        return datetime.strptime(self.s1, "%Y%m%dT%H%M%S")
 
 
 # Real tiles of BigEarthNet's ten countries and dates of its year (June 2017 to May 2018). The first four pairs of
 # tile and time are those of real patches; the others are plausible.
 GRANULES: tuple[Granule, ...] = (
-    _granule("33UUP", (300, 5400), 22, "S2A_20170613T101031", "20170613T165043", "continental", "summer"),
-    _granule("29SND", (500, 4400), 37, "S2A_20171221T112501", "20171221T064238", "mediterranean", "winter"),
-    _granule("35VPK", (600, 7000), 136, "S2B_20170924T93020", "20170925T043256", "boreal", "autumn"),
-    _granule("29UPU", (600, 5900), 80, "S2A_20170617T113321", "20170617T064724", "atlantic", "summer"),
-    _granule("34TDR", (400, 5100), 36, "S2B_20180502T093039", "20180503T164147", "continental", "spring"),
-    _granule("29SNB", (500, 4200), 37, "S2B_20170818T112109", "20170818T064311", "mediterranean", "dry"),
-    _granule("32TMT", (400, 5300), 108, "S2B_20170906T101019", "20170906T053418", "alpine", "autumn"),
-    _granule("31UFS", (600, 5700), 8, "S2B_20180506T105029", "20180506T173221", "continental", "spring"),
-    _granule("29UNV", (500, 6000), 123, "S2A_20180225T114351", "20180225T065027", "atlantic", "winter"),
-    _granule("34VER", (500, 7100), 36, "S2A_20170701T093031", "20170702T045012", "boreal", "summer"),
-    _granule("33TWN", (500, 5300), 122, "S2A_20170905T95032", "20170905T164909", "alpine", "summer"),
-    _granule("34TEQ", (500, 5000), 136, "S2A_20171208T093351", "20171209T163322", "continental", "winter"),
+    Granule("33UUP", (300, 5400), 22, "S2A_20170613T101031", "20170613T165043", "continental", "summer"),
+    Granule("29SND", (500, 4400), 37, "S2A_20171221T112501", "20171221T064238", "mediterranean", "winter"),
+    Granule("35VPK", (600, 7000), 136, "S2B_20170924T93020", "20170925T043256", "boreal", "autumn"),
+    Granule("29UPU", (600, 5900), 80, "S2A_20170617T113321", "20170617T064724", "atlantic", "summer"),
+    Granule("34TDR", (400, 5100), 36, "S2B_20180502T093039", "20180503T164147", "continental", "spring"),
+    Granule("29SNB", (500, 4200), 37, "S2B_20170818T112109", "20170818T064311", "mediterranean", "dry"),
+    Granule("32TMT", (400, 5300), 108, "S2B_20170906T101019", "20170906T053418", "alpine", "autumn"),
+    Granule("31UFS", (600, 5700), 8, "S2B_20180506T105029", "20180506T173221", "continental", "spring"),
+    Granule("29UNV", (500, 6000), 123, "S2A_20180225T114351", "20180225T065027", "atlantic", "winter"),
+    Granule("34VER", (500, 7100), 36, "S2A_20170701T093031", "20170702T045012", "boreal", "summer"),
+    Granule("33TWN", (500, 5300), 122, "S2A_20170905T95032", "20170905T164909", "alpine", "summer"),
+    Granule("34TEQ", (500, 5000), 136, "S2A_20171208T093351", "20171209T163322", "continental", "winter"),
 )
 
 
@@ -96,15 +87,12 @@ class Place:
     @property
     def patch_id(self) -> str:
         """Name of the Sentinel-2 patch."""
-        granule = self.granule
-        date = granule.s2_time.strftime("%Y%m%d")
-        return f"{granule.mission}_MSIL2A_{date}T{granule.s2_clock}_{self.column}_{self.row}"
+        return f"{self.granule.s2.replace('_', '_MSIL2A_')}_{self.column}_{self.row}"
 
     @property
     def s1_patch_id(self) -> str:
         """Name of the Sentinel-1 twin."""
-        time = self.granule.s1_time.strftime("%Y%m%dT%H%M%S")
-        return f"S1A_IW_GRDH_1SDV_{time}_{self.granule.tile}_{self.column}_{self.row}"
+        return f"S1A_IW_GRDH_1SDV_{self.granule.s1}_{self.granule.tile}_{self.column}_{self.row}"
 
     @property
     def left_m(self) -> int:
@@ -137,14 +125,13 @@ def _order_cells(seed: int, tile: int) -> tuple[int, ...]:
 def make_s2_metadata(place: Place, labels: Sequence[str]) -> dict[str, Any]:
     """Return the content of the Sentinel-2 patch's JSON, key by key as in the real archive."""
     granule, time = place.granule, place.granule.s2_time
-    date = time.strftime("%Y%m%d")
     ingested = (time + timedelta(minutes=1, seconds=12)).strftime("%Y%m%dT%H%M%S")
-    baseline = "N0205" if date < "20171001" else "N0206"  # processing baseline in force at that date
+    baseline = "N0205" if time < datetime(2017, 10, 1) else "N0206"  # processing baseline in force at that date
     return {
         "labels": list(labels),
         "coordinates": _make_coordinates(place, "lry"),
         "projection": _make_projection(granule.zone),
-        "tile_source": f"{granule.mission}_MSIL1C_{date}T{granule.s2_clock}_{baseline}_R{granule.orbit:03d}"
+        "tile_source": f"{granule.s2.replace('_', '_MSIL1C_')}_{baseline}_R{granule.orbit:03d}"
         f"_T{granule.tile}_{ingested}.SAFE",
         "acquisition_date": time.strftime("%Y-%m-%d %H:%M:%S"),
     }
@@ -160,7 +147,7 @@ def make_s1_metadata(place: Place, labels: Sequence[str]) -> dict[str, Any]:
         "coordinates": _make_coordinates(place, "lly"),
         "projection": _make_projection(place.granule.zone),
         "corresponding_s2_patch": place.patch_id,
-        "scene_source": f"S1A_IW_GRDH_1SDV_{time:%Y%m%dT%H%M%S}_{stop}_{absolute_orbit:06d}_01C579_0000",
+        "scene_source": f"S1A_IW_GRDH_1SDV_{place.granule.s1}_{stop}_{absolute_orbit:06d}_01C579_0000",
         "acquisition_time": time.strftime("%Y-%m-%dT%H:%M:%S"),
     }
 

@@ -6,19 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from landscribe.demo import terrain
 from landscribe.demo.granules import Biome
-from landscribe.demo.terrain import (
-    SIZE_PX,
-    Floats,
-    Grid,
-    Ints,
-    compute_distance,
-    compute_radius,
-    make_fractal,
-    make_grid,
-    make_parcels,
-    snap_to_parcels,
-)
+from landscribe.demo.terrain import SIZE_PX, Floats, Grid, Ints
 
 MIN_COVER = 0.06  # of a patch, to be a label: a third of the smallest unit that CORINE maps, 25 ha
 
@@ -70,8 +60,8 @@ class Layout:
 
 def make_layout(rng: np.random.Generator, biome: Biome) -> Layout:
     """Return the land-cover map of one patch."""
-    grid = make_grid(rng, bend_px=rng.uniform(1, 9))
-    parcels = make_parcels(rng, grid, width_px=rng.uniform(9, 24), length_px=rng.uniform(16, 44))
+    grid = terrain.make_grid(rng, bend_px=rng.uniform(1, 9))
+    parcels = terrain.make_parcels(rng, grid, width_px=rng.uniform(9, 24), length_px=rng.uniform(16, 44))
     codes = _make_base(rng, biome, parcels)
     chances, drawn = FEATURES[biome], rng.random(7)
     if drawn[0] < chances.get("town", 0):
@@ -81,9 +71,9 @@ def make_layout(rng: np.random.Generator, biome: Biome) -> Layout:
     if drawn[2] < chances.get("quarry", 0):
         _lay_blob(rng, codes, 131, radius_px=rng.uniform(18, 32))
     if drawn[3] < chances.get("airport", 0):
-        codes[np.abs(compute_distance(rng, rng.uniform(-25, 25), 0, 2)) < rng.uniform(14, 22)] = 124
+        codes[np.abs(terrain.compute_distance(rng, rng.uniform(-25, 25), 0, 2)) < rng.uniform(14, 22)] = 124
     if drawn[4] < chances.get("river", 0):
-        line = np.abs(compute_distance(rng, rng.uniform(-30, 30), 14, 3))
+        line = np.abs(terrain.compute_distance(rng, rng.uniform(-30, 30), 14, 3))
         codes[line < rng.uniform(3.8, 7.5)] = 511
     if drawn[5] < chances.get("lake", 0):
         _lay_blob(rng, codes, 512, radius_px=rng.uniform(18, 48))
@@ -103,11 +93,11 @@ def _make_base(rng: np.random.Generator, biome: Biome, parcels: Ints) -> NDArray
     cells = int(rng.integers(2, 6))
     regions, highest = np.zeros((SIZE_PX, SIZE_PX), np.uint8), np.full((SIZE_PX, SIZE_PX), -np.inf, np.float32)
     for region in range(number):
-        height = make_fractal(rng, cells) + np.float32(rng.uniform(-0.7, 0.7))
+        height = terrain.make_fractal(rng, cells) + np.float32(rng.uniform(-0.7, 0.7))
         regions[height > highest] = region
         np.maximum(height, highest, out=highest)
     if rng.random() < _SNAP_CHANCE[biome]:
-        regions = snap_to_parcels(regions, parcels)
+        regions = terrain.snap_to_parcels(regions, parcels)
     return chosen[regions]
 
 
@@ -128,7 +118,7 @@ def _draw_classes(rng: np.random.Generator, shares: Mapping[int, float], number:
 
 def _make_blob(rng: np.random.Generator, radius_px: float) -> NDArray[np.bool_]:
     rough_px = np.float32(0.45 * radius_px)
-    return compute_radius(rng, 38) + make_fractal(rng, 4) * rough_px < radius_px
+    return terrain.compute_radius(rng, 38) + terrain.make_fractal(rng, 4) * rough_px < radius_px
 
 
 def _lay_blob(rng: np.random.Generator, codes: NDArray[np.uint16], code: int, radius_px: float) -> None:
@@ -143,7 +133,7 @@ def _lay_town(rng: np.random.Generator, codes: NDArray[np.uint16]) -> None:
     if radius_px > 40 and rng.random() < 0.55:
         codes[town & _make_blob(rng, 0.6 * radius_px)] = 111
     if radius_px > 34 and rng.random() < 0.35:
-        codes[town & (compute_distance(rng, 0.4 * radius_px, 4, 4) > 0)] = 121
+        codes[town & (terrain.compute_distance(rng, 0.4 * radius_px, 4, 4) > 0)] = 121
     if radius_px > 34 and rng.random() < 0.2:
         codes[town & _make_blob(rng, 0.5 * radius_px)] = 141
 
@@ -151,7 +141,7 @@ def _lay_town(rng: np.random.Generator, codes: NDArray[np.uint16]) -> None:
 def _lay_coast(rng: np.random.Generator, codes: NDArray[np.uint16]) -> Floats:
     """Lay sea, beach and salt marsh over one side; return the distance to the shore."""
     winding_px = rng.uniform(4, 16)
-    shore_px = compute_distance(rng, rng.uniform(-48, 40), winding_px, int(rng.integers(2, 5)))
+    shore_px = terrain.compute_distance(rng, rng.uniform(-48, 40), winding_px, int(rng.integers(2, 5)))
     if rng.random() < _OPEN_SEA_CHANCE:
         shore_px = shore_px - np.float32(2 * SIZE_PX)
     if rng.random() < _BEACH_CHANCE:

@@ -1,7 +1,5 @@
 """From a painted canvas to the bands of the satellites: atmosphere, optics, resolution, noise and speckle."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,38 +18,24 @@ _SPECKLE_LOOKS = 4.4  # equivalent number of looks of a GRD product in interfero
 _DB_STEPS = 1000  # backscatter is stored in whole 1/1000 dB
 
 
-@dataclass(frozen=True)
-class _Sky:
-    """What changes from one patch to the next and not within it."""
-
-    gains: NDArray[np.float32]  # per band: illumination times calibration
-    haze: Floats  # [row, column], 0 clear to about 1
-    materials: NDArray[np.float32]  # [band, material]: this patch's soils and plants
-
-
-def _make_speckle_table() -> NDArray[np.float32]:
-    """Return quantiles of speckle in dB: the Wilson-Hilferty approximation of a gamma law with `_SPECKLE_LOOKS`."""
-    ninth = 1 / (9 * _SPECKLE_LOOKS)
-    root = np.maximum(1 - ninth + NORMAL_QUANTILES.astype(np.float64) * ninth**0.5, 0.1)
-    table: NDArray[np.float32] = np.round(30 * np.log10(root), 3).astype(np.float32)
-    return table
-
-
-_SPECKLE_DB = _make_speckle_table()
+# Quantiles of speckle in dB: the Wilson-Hilferty approximation of a gamma law with `_SPECKLE_LOOKS`.
+_NINTH = 1 / (9 * _SPECKLE_LOOKS)
+_ROOT = np.maximum(1 - _NINTH + NORMAL_QUANTILES.astype(np.float64) * _NINTH**0.5, 0.1)
+_SPECKLE_DB: NDArray[np.float32] = np.round(30 * np.log10(_ROOT), 3).astype(np.float32)
 
 
 def observe_optical(canvas: Canvas) -> dict[str, NDArray[np.uint16]]:
     """Return the 12 Sentinel-2 bands, uint16 digital numbers [row, column] at native resolution."""
     rng = canvas.rng
-    sky = _draw_sky(rng)
+    materials, haze = _draw_sky(rng)
     texture = canvas.tone * (1 + make_grain(rng) * ROUGHNESS[canvas.material])
     vigorous = texture * canvas.vigour
     bands = {}
     for number, band in enumerate(OPTICAL_BANDS):
         light = vigorous if band in _VIGOUR_BANDS else texture
         step = SIZE_PX // (S2_BANDS[band].size_px or SIZE_PX)
-        ground = _resolve((sky.materials[number] * sky.gains[number])[canvas.material] * light, step)
-        bands[band] = _digitise(rng, ground + sky.haze[::step, ::step] * np.float32(_HAZE[band]))
+        ground = _resolve(materials[number][canvas.material] * light, step)
+        bands[band] = _digitise(rng, ground + haze[::step, ::step] * np.float32(_HAZE[band]))
     return bands
 
 
@@ -66,16 +50,24 @@ def observe_radar(canvas: Canvas) -> dict[str, NDArray[np.float32]]:
     return bands
 
 
-def _draw_sky(rng: np.random.Generator) -> _Sky:
+def _draw_sky(rng: np.random.Generator) -> tuple[NDArray[np.float32], Floats]:
+    """Return what changes from one patch to the next.
+
+    Returns:
+        Digital numbers of this patch's soils and plants in its light, float32 [band, material]; haze, float32
+        [row, column], 0 clear to about 1.
+    """
     num_bands = len(OPTICAL_BANDS)
     light = rng.uniform(0.78, 1.18)
+    # Of a band: illumination times calibration.
     gains = light * (1 + 0.7 * _BAND_SPREAD * rng.standard_normal(num_bands, np.float32))
     haziness = rng.uniform(0, 1)
     haze = np.float32(haziness * haziness) * (1 + np.float32(0.18) * make_noise(rng, 2))
     # Soils and species differ from place to place: 10 % as a whole, less in the shape of the spectrum.
     brightness = 1 + 0.10 * rng.standard_normal(len(MATERIALS), np.float32)
     shape = 1 + _BAND_SPREAD[:, np.newaxis] * rng.standard_normal((num_bands, len(MATERIALS)), np.float32)
-    return _Sky(gains.astype(np.float32), haze, (REFLECTANCE * brightness * shape).astype(np.float32))
+    materials = (REFLECTANCE * brightness * shape).astype(np.float32)
+    return materials * gains.astype(np.float32)[:, np.newaxis], haze
 
 
 def _resolve(ground: Floats, step: int) -> Floats:

@@ -68,10 +68,8 @@ def write_demo_archive(config: DemoConfig, root: Path, num_workers: int | None =
 
 
 def _write_patches(config: DemoConfig, root: Path, num_workers: int | None) -> None:
-    chunks = [
-        range(first, min(first + _CHUNK_PATCHES, config.num_patches))
-        for first in range(0, config.num_patches, _CHUNK_PATCHES)
-    ]
+    numbers = range(config.num_patches)
+    chunks = [numbers[first : first + _CHUNK_PATCHES] for first in range(0, len(numbers), _CHUNK_PATCHES)]
     with tqdm(total=config.num_patches, desc="demo archive", unit="patch", disable=not sys.stderr.isatty()) as bar:
         for written in map_in_workers(functools.partial(_write_chunk, config, root), chunks, num_workers):
             bar.update(written)

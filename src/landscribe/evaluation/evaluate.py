@@ -6,16 +6,10 @@ import numpy as np
 import pandas as pd
 
 from landscribe.core.scores import Scores
+from landscribe.evaluation import metric_tables as tables
 from landscribe.evaluation.calibration import make_reliability
 from landscribe.evaluation.config import EvaluateConfig
 from landscribe.evaluation.confusion import compute_confusion
-from landscribe.evaluation.metric_tables import (
-    make_class_table,
-    make_draws,
-    make_metric_table,
-    make_threshold_table,
-    measure_split,
-)
 from landscribe.evaluation.metrics import choose_headline
 from landscribe.evaluation.slices import compute_slice_rows, number_units
 
@@ -60,9 +54,10 @@ def evaluate(
         config: bootstrap and calibration.
     """
     scores = {"val": val, "test": test}
-    measured = {split: measure_split(rows, thresholds, config) for split, rows in scores.items()}
-    draws = make_draws(test, thresholds, number_units(slices, "tile"), config)
-    metrics = make_metric_table(measured["val"].overall, measured["test"].overall, draws, config.bootstrap.confidence)
+    measured = {split: tables.measure_split(rows, thresholds, config) for split, rows in scores.items()}
+    draws = tables.make_draws(test, thresholds, number_units(slices, "tile"), config)
+    overall = measured["val"].overall, measured["test"].overall
+    metrics = tables.make_metric_table(*overall, draws, config.bootstrap.confidence)
     headline = {split: choose_headline(numbers.overall) for split, numbers in measured.items()}
     interval = metrics.set_index("metric").loc["macro_ap"]
     headline["test"] |= {f"macro_ap_{end}": float(interval[f"{end}_by_patch"]) for end in ("low", "high")}
@@ -71,8 +66,8 @@ def evaluate(
         test=test,
         headline=headline,
         metrics=metrics,
-        classes=make_class_table(test, measured["test"], thresholds, draws["patch"], config),
-        thresholds=make_threshold_table(scores, measured, thresholds),
+        classes=tables.make_class_table(test, measured["test"], thresholds, draws["patch"], config),
+        thresholds=tables.make_threshold_table(scores, measured, thresholds),
         slices=compute_slice_rows(test, thresholds, slices, config.bootstrap),
         reliability=make_reliability(test.truth, test.scores, config.calibration_bins),
         confusion=compute_confusion(test.truth, test.scores >= thresholds),

@@ -27,10 +27,7 @@ class Difference:
 
 
 def compare(
-    champion: tuple[Scores, np.ndarray],
-    challenger: tuple[Scores, np.ndarray],
-    config: BootstrapConfig,
-    units: np.ndarray | None = None,
+    champion: tuple[Scores, np.ndarray], challenger: tuple[Scores, np.ndarray], config: BootstrapConfig
 ) -> dict[str, Difference]:
     """Return the difference of every metric of `compute_metrics`, challenger minus champion.
 
@@ -40,7 +37,6 @@ def compare(
         champion: scores and thresholds, float64 [class]; the result has its order of patches.
         challenger: the same of the other model; its patches may come in another order.
         config: draws, confidence and seed.
-        units: intp [patch], as in `ScoredSplit`, in the champion's order.
 
     Raises:
         NomenclatureError: the classes differ.
@@ -49,7 +45,7 @@ def compare(
     first, second = champion[0], _align(challenger[0], champion[0])
     drawn, values = [], []
     for scores, thresholds in ((first, champion[1]), (second, challenger[1])):
-        scored = ScoredSplit(scores.truth.astype(bool), scores.scores, thresholds, units)
+        scored = ScoredSplit(scores.truth.astype(bool), scores.scores, thresholds)
         drawn.append(compute_draws(scored, config).metrics)
         values.append(compute_metrics(scores.truth, scores.scores, thresholds))
     differences = {}

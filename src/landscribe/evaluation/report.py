@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_curve
 
-from landscribe.core.files import replacing, write_json
+from landscribe.core.files import write_csv, write_json
 from landscribe.core.scores import Scores
 from landscribe.evaluation.evaluate import Evaluation
 from landscribe.figures.charts import draw_intervals, draw_matrix, draw_note, figure, make_text, shorten
@@ -31,8 +31,7 @@ def write_evaluate_report(folder: Path, evaluation: Evaluation) -> None:
         "reliability": evaluation.reliability,
     }
     for name, table in tables.items():
-        with replacing(folder / f"{name}.csv") as beside:
-            table.to_csv(beside, index=False)
+        write_csv(folder / f"{name}.csv", table)
     write_json(folder / "summary.json", evaluation.config.model_dump())
     ranked = evaluation.classes.dropna(subset="average_precision").sort_values("average_precision", ascending=False)
     _draw_classes(folder / "average_precision.png", ranked)

@@ -207,11 +207,6 @@ def draw_matrix(
         axes.figure.colorbar(image, ax=axes, shrink=0.7, label="share in %", format=lambda share, _: f"{100 * share:g}")
 
 
-def draw_lines(path: Path, title: str, x: Sequence[float], series: Mapping[str, Sequence[float]], x_label: str) -> None:
-    """Draw one line per series over a common axis of whole numbers."""
-    draw_panels(path, title, x, {"": series}, x_label)
-
-
 def draw_panels(
     path: Path, title: str, x: Sequence[float], panels: Mapping[str, Mapping[str, Sequence[float]]], x_label: str
 ) -> None:

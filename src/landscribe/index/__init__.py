@@ -4,8 +4,5 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submod_attrs={
-        "foreign": ["make_scores", "read_foreign"],
-        "labels": ["build_index", "read_index", "write_index"],
-    },
+    submod_attrs={"foreign": ["make_scores", "read_foreign"], "labels": ["build_index", "read_index", "write_index"]},
 )

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from landscribe.archive.protocol import Archive
 from landscribe.core.errors import LandscribeError
-from landscribe.core.files import replacing, write_json
+from landscribe.core.files import write_csv, write_json
 from landscribe.core.multi_hot import encode_multi_hot
 from landscribe.core.quarantine import summarise_reasons, write_left_out
 from landscribe.figures.charts import draw_bars, draw_histogram, draw_images, draw_matrix
@@ -35,8 +35,9 @@ def write_discover_report(folder: Path, index: Index, classes: Sequence[str], ar
     """
     multi_hot = encode_multi_hot(index.table["labels"], classes)
     counts = np.count_nonzero(multi_hot, axis=0)
-    _write_counts(folder / "class_counts.csv", "class", pd.Series(counts, index=list(classes)))
-    _write_counts(folder / "tiles.csv", "tile", _count(index.table, "tile"))
+    by_class = pd.Series(counts, index=pd.Index(classes, name="class"), name="num_patches")
+    write_csv(folder / "class_counts.csv", by_class, index=True)
+    write_csv(folder / "tiles.csv", _count(index.table, "tile").rename("num_patches").rename_axis("tile"), index=True)
     write_left_out(folder / "left_out.csv", quarantined=index.quarantined, excluded=index.excluded)
     _draw_labels(folder, multi_hot, classes)
     skipped = _draw_examples(folder / "gallery.png", index.table, choose_examples(multi_hot), archive)
@@ -93,11 +94,6 @@ def _summarise(index: Index, multi_hot: np.ndarray, classes: Sequence[str]) -> d
 def _count(table: pa.Table, column: str) -> pd.Series:
     """Return value -> number of patches, by value; patches without one are not counted."""
     return table[column].to_pandas().value_counts().sort_index()
-
-
-def _write_counts(path: Path, what: str, counts: pd.Series) -> None:
-    with replacing(path) as beside:
-        counts.rename("num_patches").rename_axis(what).to_csv(beside)
 
 
 def _draw_labels(folder: Path, multi_hot: np.ndarray, classes: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from landscribe.core.scores import Scores, read_scores
 from landscribe.records.schema import read_manifest
 from landscribe.registry.gate import Rule
 from landscribe.registry.registration import TEST_TAG, compute_test_digest
-from landscribe.registry.versions import VersionFacts, read_test_scores, read_version_facts, write_test_scores
+from landscribe.registry.versions import VersionFacts, read_test_scores, write_test_scores
 
 _STDERR = 2  # file descriptor
 
@@ -29,20 +29,6 @@ class Contender:
     def number(self) -> str:
         """Its number, as MLflow writes it."""
         return str(self.version.version)
-
-    @property
-    def uri(self) -> str:
-        """Address of the version, independent of its aliases."""
-        return f"models:/{self.version.name}/{self.number}"
-
-
-def read_contender(version: Any) -> Contender:
-    """Return a version with its facts.
-
-    Raises:
-        RegistryError: its files are missing, or it is not a model of this project.
-    """
-    return Contender(version, read_version_facts(version))
 
 
 def find_scores(
@@ -125,6 +111,7 @@ def measure_latency_ms(contender: Contender) -> float:
 
 def _measure(contender: Contender, out: Path, *words: str) -> None:
     """Run `landscribe.registry.measure`; whatever it prints appears on stderr."""
-    command = [sys.executable, "-m", "landscribe.registry.measure", contender.uri, str(out), *words]
+    uri = f"models:/{contender.version.name}/{contender.number}"
+    command = [sys.executable, "-m", "landscribe.registry.measure", uri, str(out), *words]
     if subprocess.run(command, stdout=_STDERR, check=False).returncode:
         raise PromotionError(f"version {contender.number} could not be run; see the reason above")

@@ -213,7 +213,8 @@ def _describe_limits(facts: Facts) -> list[str]:
     ridge = metrics.get("test_macro_ap_ridge")
     pretrained = facts.reports["split"]["leakage"]["num_seen"] or {}
     limits = {
-        "Trained and tested on synthetic patches: the scores say nothing about real land.": _is_synthetic(facts),
+        "Trained and tested on synthetic patches: the scores say nothing about real land.":
+            facts.manifest.archive == "demo",
         "Not better than ridge regression on band means and deviations"
         f" ({_format(ridge)} macro average precision): do not use it.":
             ridge is not None and metrics["test_macro_ap"] <= ridge,
@@ -234,10 +235,6 @@ def _describe_limits(facts: Facts) -> list[str]:
         " comparing models. Not for areas, maps of single pixels, or decisions about people or property."
     )
     return [use, "", *(f"- {sentence}" for sentence, holds in limits.items() if holds)]
-
-
-def _is_synthetic(facts: Facts) -> bool:
-    return facts.manifest.archive == "demo"
 
 
 def _describe_results(facts: Facts) -> list[str]:

@@ -46,10 +46,7 @@ def make_links(port: int) -> list[str]:
     server = address.rstrip("/") if address.startswith("http") else f"http://127.0.0.1:{port}"
     runs = f"experiments/{experiment.experiment_id}/runs" if experiment else "experiments"
     registry = f"models/{quote(name, safe='')}" if models else "models"
-    return [
-        f"runs:      {server}/#/{runs}{_TRAINING}",
-        f"registry:  {server}/#/{registry}{_TRAINING}",
-    ]
+    return [f"runs:      {server}/#/{runs}{_TRAINING}", f"registry:  {server}/#/{registry}{_TRAINING}"]
 
 
 if __name__ == "__main__":

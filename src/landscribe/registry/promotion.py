@@ -7,30 +7,14 @@ from pathlib import Path
 
 from landscribe.core.errors import ParamsError, PromotionError
 from landscribe.evaluation.config import BootstrapConfig
-from landscribe.registry.champions import (
-    LogEntry,
-    append_entry,
-    check_unchanged,
-    note_moves_by_hand,
-    read_time,
-    read_user,
-)
+from landscribe.registry import champions, gate
 from landscribe.registry.comparison import Comparison, compare_on_test
 from landscribe.registry.config import PromoteConfig
-from landscribe.registry.contenders import Contender, find_scores, measure_latency_ms, read_contender
+from landscribe.registry.contenders import Contender, find_scores, measure_latency_ms
 from landscribe.registry.decision import Decision, make_markdown, make_record, make_tags
 from landscribe.registry.decision_lock import hold_store
-from landscribe.registry.gate import (
-    Rule,
-    judge_bands,
-    judge_class_names,
-    judge_classes,
-    judge_gain,
-    judge_latency,
-    judge_size,
-)
 from landscribe.registry.registration import METRIC_TAG
-from landscribe.registry.versions import log_texts, write_tags
+from landscribe.registry.versions import log_texts, read_version_facts, write_tags
 from landscribe.runtime.progress import make_logger
 from landscribe.tracking import runs
 from landscribe.tracking.registered import CHALLENGER, CHAMPION, read_alias
@@ -68,19 +52,19 @@ def promote(model_name: str, terms: Terms) -> Decision:
     """
     _check_reason(terms.force_reason)
     with hold_store():
-        log = note_moves_by_hand(model_name)
+        log = champions.note_moves_by_hand(model_name)
         found = read_alias(model_name, CHALLENGER)
         if found is None:
             raise PromotionError(f"registered model '{model_name}' has no challenger; train one with make repro.")
-        challenger, found = read_contender(found), read_alias(model_name, CHAMPION)
-        champion = None if found is None else read_contender(found)
+        challenger, found = Contender(found, read_version_facts(found)), read_alias(model_name, CHAMPION)
+        champion = None if found is None else Contender(found, read_version_facts(found))
         if champion is not None and champion.number == challenger.number:
             raise PromotionError(f"version {champion.number} is the champion already; there is nothing to promote.")
         decision = _decide(challenger, champion, terms)
-        check_unchanged(model_name, log)  # they may have changed in the minutes of scoring
+        champions.check_unchanged(model_name, log)  # they may have changed in the minutes of scoring
         _record(decision, challenger, champion)
         if decision.verdict != "refused":
-            append_entry(model_name, log, _make_entry(decision))
+            champions.append_entry(model_name, log, _make_entry(decision))
     return decision
 
 
@@ -97,11 +81,11 @@ def _check_reason(reason: str | None) -> None:
 
 def _decide(challenger: Contender, champion: Contender | None, terms: Terms) -> Decision:
     """Judge the cheap rules first, the slow ones only if they can still change the verdict or it is forced."""
-    rules = [judge_size(challenger.facts, terms.config)]
+    rules = [gate.judge_size(challenger.facts, terms.config)]
     comparison = None
     if champion is not None:
         sides = (champion.number, champion.facts), (challenger.number, challenger.facts)
-        rules = [judge_class_names(*sides), judge_bands(champion.facts, challenger.facts), *rules]
+        rules = [gate.judge_class_names(*sides), gate.judge_bands(champion.facts, challenger.facts), *rules]
         if _may_pass(rules, terms):
             comparison, more = _compare(challenger, champion, terms)
             rules += more
@@ -112,28 +96,28 @@ def _decide(challenger: Contender, champion: Contender | None, terms: Terms) -> 
         model_name=challenger.version.name,
         challenger=challenger.number,
         champion=None if champion is None else champion.number,
-        rules=(*rules, judge_latency(latency_ms, terms.config)),
+        rules=(*rules, gate.judge_latency(latency_ms, terms.config)),
         comparison=comparison,
         test_macro_ap=_read_score(challenger),
         force_reason=terms.force_reason or "",
-        when=read_time(),
-        by=read_user(),
+        when=champions.read_time(),
+        by=champions.read_user(),
     )
 
 
-def _may_pass(rules: Sequence[Rule], terms: Terms) -> bool:
+def _may_pass(rules: Sequence[gate.Rule], terms: Terms) -> bool:
     failed = [rule for rule in rules if rule.passed is False]
     return not failed or (bool(terms.force_reason) and not any(rule.is_final for rule in failed))
 
 
-def _compare(challenger: Contender, champion: Contender, terms: Terms) -> tuple[Comparison | None, list[Rule]]:
+def _compare(challenger: Contender, champion: Contender, terms: Terms) -> tuple[Comparison | None, list[gate.Rule]]:
     scores, rule = find_scores(champion, challenger, terms.records_dir)
     if scores is None:
         return None, [rule]
     sides = (scores[0], champion.facts), (scores[1], challenger.facts)
     config = terms.config
     comparison = compare_on_test(*sides, config.metric, config.class_shrinkage_positives, terms.bootstrap)
-    return comparison, [rule, judge_gain(comparison, config), judge_classes(comparison, config)]
+    return comparison, [rule, gate.judge_gain(comparison, config), gate.judge_classes(comparison, config)]
 
 
 def _read_score(contender: Contender) -> float | None:
@@ -158,8 +142,8 @@ def _record(decision: Decision, challenger: Contender, champion: Contender | Non
         write_tags(decision.model_name, champion.number, others)
 
 
-def _make_entry(decision: Decision) -> LogEntry:
-    entry = LogEntry(
+def _make_entry(decision: Decision) -> champions.LogEntry:
+    entry = champions.LogEntry(
         version=decision.challenger,
         kind="forced" if decision.verdict == "forced" else "promoted",
         why=decision.why,

@@ -39,18 +39,13 @@ _LOOK_EVERY_S = 30.0
 _CHECK_EVERY_S = 0.2
 _MAX_IN_FLIGHT = 512  # two for each of 256 workers; a shard's task is 0.15 MB, so the scheduler holds 77 MB of them
 _HEARTBEAT = ".cluster-"
-_LIBRARIES = ("numpy", "pillow", "protobuf", "pyarrow", "rasterio")
 _ONE_AT_A_TIME = threading.Lock()  # of the threads of a worker: folder and umask belong to the whole process
 
 
-def _read_versions() -> dict[str, str]:
-    """Return the libraries that decide the results of a task, and Python: name -> version."""
-    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    return {"Python": ".".join(platform.python_version_tuple()[:2]), **versions}
-
-
-# At import: a worker that lives on while its files are edited still runs the code that it has imported.
-_VERSIONS = _read_versions()
+# What decides the results of a task beside our own code: name -> version. At import, as is our code: a worker that
+# lives on while its files are edited still runs what it has imported.
+_VERSIONS = {"Python": ".".join(platform.python_version_tuple()[:2])}
+_VERSIONS |= {name: importlib.metadata.version(name) for name in ("numpy", "pillow", "protobuf", "pyarrow", "rasterio")}
 freeze_code()
 
 

@@ -25,11 +25,18 @@ def note_interrupts(react: Callable[[], object]) -> Iterator[list[int]]:
         interrupts.append(number)
         react()
 
-    if threading.current_thread() is not threading.main_thread():  # Ctrl-C is the main thread's alone
+    with handle_signal(signal.SIGINT, note):
         yield interrupts
+
+
+@contextlib.contextmanager
+def handle_signal(number: int, handler: Callable[[int, types.FrameType | None], object]) -> Iterator[None]:
+    """Let a signal call `handler` as long as the block runs; signals are the main thread's alone, others do nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
         return
-    before = signal.signal(signal.SIGINT, note)
+    before = signal.signal(number, handler)
     try:
-        yield interrupts
+        yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)

@@ -45,16 +45,13 @@ def is_locked(path: Path) -> bool:
 def _open_locked(path: Path, who: str, wait: bool) -> BinaryIO:
     """Return the open file, its lock taken."""
     while True:
-        stream = path.open("a+b", buffering=0)
-        try:
+        with contextlib.ExitStack() as until_taken:
+            stream = until_taken.enter_context(path.open("a+b", buffering=0))
             _take(stream, path, who, wait)
             # Removed by its holder since it was opened: another process may hold a new file of this name.
             if path.exists() and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+                until_taken.pop_all()
                 return stream
-        except BaseException:
-            stream.close()
-            raise
-        stream.close()
 
 
 def _take(stream: BinaryIO, path: Path, who: str, wait: bool) -> None:

@@ -5,6 +5,7 @@ would a worker that outlived its stage. The parent-death signal of Linux (prctl)
 parent's thread, and a shell stands between `dvc` and a stage.
 """
 
+import contextlib
 import os
 import threading
 import time
@@ -32,19 +33,10 @@ def end_with_dvc() -> None:
     pids = []
     for parent in psutil.Process().parents():
         pids.append(parent.pid)
-        if _is_dvc(parent.pid):
-            end_with_parents(pids)
-            return
-
-
-def _is_dvc(pid: int) -> bool:
-    import psutil
-
-    try:
-        words = psutil.Process(pid).cmdline()
-    except psutil.Error:  # of another user, or gone
-        return False
-    return any(Path(word).name == "dvc" for word in words[:3])  # dvc, python dvc or python -m dvc
+        with contextlib.suppress(psutil.Error):  # of another user, or gone
+            if any(Path(word).name == "dvc" for word in parent.cmdline()[:3]):  # dvc, python dvc or python -m dvc
+                end_with_parents(pids)
+                return
 
 
 def _watch(pids: list[int]) -> None:
@@ -60,9 +52,7 @@ def _list_parents(count: int) -> list[int]:
     if count > 1:
         import psutil
 
-        try:
+        with contextlib.suppress(psutil.Error):
             while len(pids) < count:
                 pids.append(psutil.Process(pids[-1]).ppid())
-        except psutil.Error:
-            pass
     return pids

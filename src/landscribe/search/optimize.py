@@ -5,7 +5,7 @@ TensorFlow is the workers' alone.
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from landscribe.models.config import Device
@@ -75,7 +75,7 @@ def search_best(
             def settle() -> None:
                 studies.settle_trials(parent, study.read_states(), study.list_lost())
 
-            run_workers(study, WORKER, task.encode(), num_workers, settle)
+            run_workers(study, WORKER, task.model_dump(mode="json"), num_workers, settle)
             summary = Summary.of(study)
             runs.log_metrics(summary.make_metrics())
             if report_dir:
@@ -97,7 +97,7 @@ def name_study(config: SearchConfig, train: TrainConfig, manifest: Manifest) -> 
 
 
 @contextlib.contextmanager
-def _open_parent(study: Study, manifest: Manifest, data_dir: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
+def _open_parent(study: Study, manifest: Manifest, data_dir: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Open the study's run; yield its id and the tags of its trials."""
     tags = make_tags(manifest, "that of each trial", data_dir)
     with contextlib.ExitStack() as until_done:
@@ -111,18 +111,16 @@ def _open_parent(study: Study, manifest: Manifest, data_dir: Path) -> Iterator[t
 def _write_report(folder: Path, study: Study, task: TrialTask) -> None:
     """Write the report, and `run.json`, from which the runs can be restored."""
     write_search_report(folder, study)
-    trials = []
-    for trial in study.list_answered():
-        by_epoch = list(trial.intermediate_values.values())
-        trials.append(
-            {
-                "number": trial.number,
-                "state": trial.state.name,
-                "params": {"train": task.vary_train(read_values(trial)).model_dump()},
-                "metrics": {"best_val_macro_ap": read_best_value(trial), "num_epochs": len(by_epoch)},
-                "val_macro_ap": by_epoch,
-            }
-        )
+    trials = [
+        {
+            "number": trial.number,
+            "state": trial.state.name,
+            "params": {"train": task.vary_train(read_values(trial)).model_dump()},
+            "metrics": {"best_val_macro_ap": read_best_value(trial), "num_epochs": len(trial.intermediate_values)},
+            "val_macro_ap": list(trial.intermediate_values.values()),
+        }
+        for trial in study.list_answered()
+    ]
     metrics, params = Summary.of(study).make_metrics(), {"search": study.config.model_dump()}
     studies.write_record(folder / "run.json", study.key, task.tags, params, metrics, trials)
 

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from typing import Any
 
 from landscribe.core.errors import SearchError
 from landscribe.runtime.entry import FAILED
-from landscribe.runtime.interrupts import note_interrupts
+from landscribe.runtime.interrupts import handle_signal, note_interrupts
 from landscribe.runtime.parent import end_with_parents
 from landscribe.runtime.progress import make_logger
 from landscribe.search.study import Study, read_values
@@ -211,13 +210,9 @@ def share_machine(num_workers: int, environment: Mapping[str, str]) -> list[dict
 @contextlib.contextmanager
 def _note_signals() -> Iterator[list[int]]:
     """Record Ctrl-C and SIGTERM in the list that is yielded, for the code in the block to check."""
-    with note_interrupts(lambda: None) as interrupts:
-        if threading.current_thread() is not threading.main_thread():
-            yield interrupts
-            return
+    with (
+        note_interrupts(lambda: None) as interrupts,
         # Only noted, however often it comes: timeout(1) sends it twice.
-        before = signal.signal(signal.SIGTERM, lambda number, frame: interrupts.append(number))
-        try:
-            yield interrupts
-        finally:
-            signal.signal(signal.SIGTERM, before)
+        handle_signal(signal.SIGTERM, lambda number, frame: interrupts.append(number)),
+    ):
+        yield interrupts

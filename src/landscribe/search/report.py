@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from landscribe.core.files import replacing, write_json
+from landscribe.core.files import write_csv, write_json
 from landscribe.search.config import MIN_TRIALS
 from landscribe.search.study import Study, read_best_value, read_values
 
@@ -81,8 +81,7 @@ def write_search_report(folder: Path, study: Study) -> None:
     table = make_trial_table(study)
     tables = {"trials": table, "epochs": _make_epoch_table(study), "importance": _make_importance_table(study, table)}
     for name, content in tables.items():
-        with replacing(folder / f"{name}.csv") as beside:
-            content.to_csv(beside, index=False)
+        write_csv(folder / f"{name}.csv", content)
     write_json(folder / "summary.json", asdict(Summary.of(study)))
 
 

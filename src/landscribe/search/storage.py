@@ -11,7 +11,7 @@ from optuna.storages import RDBStorage
 
 from landscribe.core.errors import SearchError
 from landscribe.core.params import find_repository, find_scratch
-from landscribe.search.study_locks import FileLocks, Locks, PostgresLocks
+from landscribe.search.study_locks import FileLocks, PostgresLocks
 
 _WAIT_S = 60  # of a process for others that write to the same SQLite file
 
@@ -49,7 +49,7 @@ def open_storage(url: sqlalchemy.URL) -> RDBStorage:
     return RDBStorage(text, engine_kwargs={"connect_args": {"timeout": _WAIT_S}})
 
 
-def open_locks(url: sqlalchemy.URL, study_name: str) -> Locks:
+def open_locks(url: sqlalchemy.URL, study_name: str) -> FileLocks | PostgresLocks:
     """Return the locks of a study at an address."""
     if url.get_backend_name() == "postgresql":
         return PostgresLocks(url.render_as_string(hide_password=False), study_name)

@@ -7,7 +7,6 @@ process that computes for an hour without a sign of life keeps its trial, and on
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import sqlalchemy
 
@@ -19,16 +18,6 @@ STUDY = -1
 
 # A host that vanished without closing its connections is noticed after 60 s; PostgreSQL's own answer is two hours.
 _KEEPALIVES = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
-
-
-class Locks(Protocol):
-    """Locks of one study, by number."""
-
-    def hold(self, number: int) -> contextlib.AbstractContextManager[None]:
-        """Wait for a lock and hold it in the block."""
-
-    def is_held(self, number: int) -> bool:
-        """Return whether any process holds a lock."""
 
 
 class FileLocks:

@@ -6,9 +6,10 @@ It claims a trial before it imports TensorFlow: where none is left it ends in a 
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
 
 from landscribe.core.errors import TrainingError
 from landscribe.models.config import Device
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
     from landscribe.models.pretrained import Pretrained
 
 
-@dataclass(frozen=True)
-class TrialTask:
-    """The inputs of a worker.
+class TrialTask(BaseModel, frozen=True):
+    """The inputs of a worker, which are passed to it as JSON.
 
     Attributes:
         search: section `search`.
@@ -49,24 +49,11 @@ class TrialTask:
     statistics_path: Path
     study_name: str
     parent_run_id: str
-    tags: Mapping[str, str]
+    tags: dict[str, str]
 
     def vary_train(self, values: Mapping[str, Any]) -> TrainConfig:
         """Return the section `train` of a trial with these values."""
         return self.train.vary({**values, "epochs": self.search.epochs})
-
-    def encode(self) -> dict[str, Any]:
-        """Return the task as values for JSON."""
-        sections = {"search": self.search.model_dump(), "train": self.train.model_dump()}
-        paths = {"manifest_path": str(self.manifest_path), "statistics_path": str(self.statistics_path)}
-        return vars(self) | sections | paths
-
-    @classmethod
-    def decode(cls, content: Mapping[str, Any]) -> Self:
-        """Return the task that `encode` wrote."""
-        search, train = SearchConfig.model_validate(content["search"]), TrainConfig.model_validate(content["train"])
-        paths = {name: Path(content[name]) for name in ("manifest_path", "statistics_path")}
-        return cls(**{**content, **paths, "search": search, "train": train})
 
 
 class _HopelessError(Exception):
@@ -75,7 +62,7 @@ class _HopelessError(Exception):
 
 def main() -> int:
     """Do one trial; return the exit status: 0 done, `NO_TRIAL`."""
-    task = TrialTask.decode(read_task())
+    task = TrialTask.model_validate(read_task())
     with explain_failures():
         study = Study(task.study_name, task.search, make_space(task.search, task.train))
         with study.claim(name_worker(os.getpid())) as trial:

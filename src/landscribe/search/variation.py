@@ -22,8 +22,7 @@ _REFUSED = {
     "test_time_augmentation": "no val macro AP shows it",
     "seed": "a lucky one makes no better model",
 } | dict.fromkeys(
-    ("mixed_precision", "deterministic", "shuffle_buffer_patches"),
-    "it says how to compute, not what to learn",
+    ("mixed_precision", "deterministic", "shuffle_buffer_patches"), "it says how to compute, not what to learn"
 )
 
 

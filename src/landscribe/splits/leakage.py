@@ -181,7 +181,7 @@ def _warn_of_places(
         return [f"no places are known{why}: whether splits touch stays unknown"]
     missing = sum(num_patches.values()) - sum(located.values())
     table = table.fillna(0)
-    return [
+    warnings = [
         *(
             f"{row.share_4_neighbours_any_date:.1%} of the {row.split} patches"
             f" ({row.num_4_neighbours_any_date:,} of {row.num_located:,}) share an edge with a train patch,"
@@ -194,17 +194,12 @@ def _warn_of_places(
             " too: the same place twice"
             for row in table[table["num_same_place_any_date"] > 0].itertuples()
         ),
-        *(
-            []
-            if beyond_granules
-            else ["places are known only within granules: neighbours in other granules are not counted"]
-        ),
-        *(
-            [f"{missing:,} patches have no known place{why}: they are not in the shares of neighbours"]
-            if missing
-            else []
-        ),
     ]
+    if not beyond_granules:
+        warnings.append("places are known only within granules: neighbours in other granules are not counted")
+    if missing:
+        warnings.append(f"{missing:,} patches have no known place{why}: they are not in the shares of neighbours")
+    return warnings
 
 
 def _warn_of_seen(num_seen: Mapping[str, int] | None, num_patches: Mapping[str, int]) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from landscribe.core.files import replacing, write_json
+from landscribe.core.files import write_csv, write_json
 from landscribe.core.multi_hot import encode_multi_hot
 from landscribe.figures.charts import draw_bars, draw_dots, draw_note
 from landscribe.splits.assignment import Assignment
@@ -49,8 +49,7 @@ def write_split_report(
     }
     write_json(folder / "summary.json", summary)
     _write_balance(folder, index["labels"], groups, classes)
-    with replacing(folder / "leakage.csv") as beside:
-        leakage.table.to_csv(beside, index=False)
+    write_csv(folder / "leakage.csv", leakage.table)
     _draw_leakage(folder / "leakage.png", leakage)
     draw_map(folder / "map.png", "Patches by split", index, groups)
     return warnings
@@ -60,8 +59,8 @@ def _write_balance(folder: Path, labels: pd.Series, groups: pd.Series, classes: 
     """Write the number of patches of each class in each split, and draw their share of the split."""
     multi_hot = encode_multi_hot(labels, classes)
     counts = {split: np.count_nonzero(multi_hot[groups == split], axis=0) for split in SPLITS}
-    with replacing(folder / "class_balance.csv") as beside:
-        pd.DataFrame(counts, index=pd.Index(classes, name="class")).to_csv(beside)
+    table = pd.DataFrame(counts, index=pd.Index(classes, name="class"))
+    write_csv(folder / "class_balance.csv", table, index=True)
     order = np.argsort(-sum(counts.values()), kind="stable")[:_MAX_DRAWN]
     shares = {split: (counts[split][order] / max(1, (groups == split).sum())).tolist() for split in SPLITS}
     title = "Share of each split's patches that have a class (hollow: none)"

@@ -134,7 +134,7 @@ def _make_groups(index: pd.DataFrame, names: pd.Series, buffer_cells: int) -> _G
 def _draw(groups: _Groups, config: SplitConfig) -> np.ndarray:
     """Return int8 [patch]: the draw whose fractions are best after the buffer is left out."""
     shares = np.array(config.fractions.shares)
-    ranked = _rank(groups, config.seed)
+    ranked = pd.Index(groups.names).get_indexer(rank_by_digest(groups.names, config.seed, "split")).tolist()
     held = _hold_named(groups, config.spatial)
     drawn = [number for number in (_TEST, _VAL) if shares[number] and not (held == number).any()]
     num_free = np.count_nonzero(held == _TRAIN)
@@ -153,11 +153,6 @@ def _draw(groups: _Groups, config: SplitConfig) -> np.ndarray:
         targets = targets * shares * sizes.sum() / np.maximum(sizes, 1)
     _check_sizes(best, held, drawn)
     return best
-
-
-def _rank(groups: _Groups, seed: int) -> list[int]:
-    numbers = {name: number for number, name in enumerate(groups.names)}
-    return [numbers[name] for name in rank_by_digest(groups.names, seed, "split")]
 
 
 def _hold_named(groups: _Groups, spatial: Spatial) -> np.ndarray:

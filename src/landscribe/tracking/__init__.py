@@ -11,9 +11,5 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "runs": ["log_metrics", "start_run"],
-        "store": ["open_store"],
-    },
+    __name__, submod_attrs={"runs": ["log_metrics", "start_run"], "store": ["open_store"]}
 )

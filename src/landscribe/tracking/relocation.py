@@ -110,7 +110,7 @@ def move_along(database: Path, root: Path) -> None:
     make_logger("mlflow").warning(
         "mlflow: this checkout lay in %s before and is in %s now; %d locations of artifacts were moved along (%s is the"
         " store as it was)",
-        _format_roots(old_roots), root, count, before.name,
+        " and ".join(sorted(map(str, old_roots))), root, count, before.name,
     )  # fmt: skip
 
 
@@ -232,10 +232,6 @@ def _has_column(connection: sqlite3.Connection, table: str, column: str) -> bool
 def _any_of(words: Iterable[str]) -> str:
     """Return a pattern of the words, the longest first."""
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-
-
-def _format_roots(roots: Collection[Path]) -> str:
-    return " and ".join(sorted(map(str, roots)))
 
 
 if __name__ == "__main__":

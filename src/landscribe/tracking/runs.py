@@ -6,7 +6,6 @@ What is logged to an open run goes through its outbox, so that a store that is s
 import contextlib
 import os
 import signal
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,12 +21,13 @@ from landscribe.core.errors import StoreDownError
 from landscribe.core.files import read_json, write_json
 from landscribe.core.params import flatten
 from landscribe.records.schema import Manifest
+from landscribe.runtime.interrupts import handle_signal
 from landscribe.runtime.progress import make_logger
 from landscribe.tracking.history import read_history
 from landscribe.tracking.outage import find_address, patiently
 from landscribe.tracking.outbox import Outbox, deliver, make_inputs, read_clock_ms
 from landscribe.tracking.store import open_store
-from landscribe.tracking.system_metrics import Sampler
+from landscribe.tracking.system_metrics import sample_while
 
 _PARENT_TAG = "mlflow.parentRunId"
 _RESTORED_TAG = "restored_from_run"
@@ -293,7 +293,9 @@ def _logging_to(run: Run, params: Mapping[str, Any]) -> Iterator[None]:
         logged = [Param(name, str(value)) for name, value in flatten(params).items()]
         patiently(MlflowClient().log_batch, run_id, params=logged, synchronous=True)
         _open.append(outbox)
-        with _interrupted_by_sigterm(), Sampler(outbox.put_metrics, run.info.start_time):
+        # SIGTERM, as a scheduler sends it, interrupts as Ctrl-C does.
+        interruptible = handle_signal(signal.SIGTERM, signal.default_int_handler)
+        with interruptible, sample_while(outbox.put_metrics, run.info.start_time):
             yield
         status = outbox.status
     except Exception:
@@ -303,19 +305,6 @@ def _logging_to(run: Run, params: Mapping[str, Any]) -> Iterator[None]:
         if outbox in _open:
             _open.remove(outbox)
         outbox.close(status, is_failed=status != outbox.status)
-
-
-@contextlib.contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM, as a scheduler sends it, interrupt the block as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _reopen(run_id: str) -> Run:

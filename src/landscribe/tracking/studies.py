@@ -34,21 +34,15 @@ def open_parent(key: str, tags: Mapping[str, str], params: Mapping[str, Any]) ->
         params: by section, where it is new.
     """
     open_store()
-    if found := _search(_STUDY_TAG, key):
-        with runs.resume_run(found[0].info.run_id) as run_id:
-            yield run_id
-        return
-    with runs.start_run("search", {**tags, _STUDY_TAG: key}, params) as run_id:
+    found, tags = _search(_STUDY_TAG, key), {**tags, _STUDY_TAG: key}
+    run = runs.resume_run(found[0].info.run_id) if found else runs.start_run("search", tags, params)
+    with run as run_id:
         yield run_id
 
 
 @contextlib.contextmanager
 def start_trial(
-    number: int,
-    parent_run_id: str,
-    tags: Mapping[str, str],
-    params: Mapping[str, Any],
-    retry_of: Sequence[int] = (),
+    number: int, parent_run_id: str, tags: Mapping[str, str], params: Mapping[str, Any], retry_of: Sequence[int] = ()
 ) -> Iterator[str]:
     """Open the run of a trial and yield its id; to be ended by `end_trial`, a failure marks it FAILED.
 

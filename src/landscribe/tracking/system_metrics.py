@@ -4,14 +4,13 @@ MLflow's thread for them ends with the first call that fails, holds up the end o
 metrics per GPU: on a host with eight they would hide the metrics of the run.
 """
 
+import contextlib
 import os
 import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator, Mapping
 
 from mlflow.environment_variables import MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL
 from mlflow.system_metrics.metrics.base_metrics_monitor import BaseMetricsMonitor
@@ -41,33 +40,28 @@ class SystemMetrics:
         return {f"system/{name}": value for name, value in average_gpus(values).items()}
 
 
-class Sampler:
-    """A thread that measures while the block lasts.
+@contextlib.contextmanager
+def sample_while(put: Callable[[dict[str, float], int], None], began_ms: int) -> Iterator[None]:
+    """Measure in a thread while the block lasts.
 
     Args:
         put: receives (metrics, seconds since the run began) at each measure.
         began_ms: when the run began, in milliseconds since 1970: a run that goes on after a kill counts on.
     """
+    ended = threading.Event()
 
-    def __init__(self, put: Callable[[dict[str, float], int], None], began_ms: int) -> None:
-        self._put, self._began_s = put, began_ms / 1000
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="system metrics", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _work(self) -> None:
+    def work() -> None:
         metrics = SystemMetrics()
-        while not self._end.wait(MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL.get() or SAMPLING_INTERVAL_S):
-            self._put(metrics.sample(), round(time.time() - self._began_s))
+        while not ended.wait(MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL.get() or SAMPLING_INTERVAL_S):
+            put(metrics.sample(), round(time.time() - began_ms / 1000))
+
+    thread = threading.Thread(target=work, name="system metrics", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def average_gpus(values: Mapping[str, float]) -> dict[str, float]:
