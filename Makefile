@@ -105,8 +105,8 @@ $(READY): requirements/$(LOCK).txt pyproject.toml $(MOVED)
 	@touch $@
 
 # Removes the outputs of the stages (the next run restores them from the cache) and the caches of tools. Archives, runs,
-# the registry, the studies of the search, entries that have not reached MLflow yet and .venv stay.
+# the registry, the studies of the search, entries that have not reached MLflow yet, rows of measurements and .venv stay.
 clean:
 	rm -rf data/*.json data/*.parquet data/code data/records search models scores reports metrics dvc_plots
-	rm -rf $(filter-out .landscribe/search .landscribe/outbox,$(wildcard .landscribe/*))
+	rm -rf $(filter-out .landscribe/search .landscribe/outbox .landscribe/bench,$(wildcard .landscribe/*))
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.* htmlcov

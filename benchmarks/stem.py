@@ -9,7 +9,6 @@ seeds. The best two rules are then fine-tuned from the first of them, with one s
 frozen.
 """
 
-import os
 import re
 import sys
 import tempfile
@@ -27,9 +26,9 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks import Figure
 from benchmarks.losses import make_records
+from benchmarks.paths import find_path
 from landscribe.core.average_precision import compute_macro_ap
 from landscribe.core.bands import WAVELENGTHS_NM
-from landscribe.core.errors import ParamsError
 from landscribe.core.params import PARAMS_FILE, read_params
 from landscribe.models.preprocess import BandInput
 from landscribe.models.stem import COLOURS, share_colours
@@ -158,9 +157,9 @@ def run() -> list[Figure]:
     """Compare the rules frozen, then fine-tune the best two."""
     from landscribe.models.applications import build_application
 
-    kernel, *rest = build_application(BACKBONE, (_SIDE_PX, _SIDE_PX, 3), str(_find("MOBILENET"))).get_weights()
+    kernel, *rest = build_application(BACKBONE, (_SIDE_PX, _SIDE_PX, 3), str(find_path("MOBILENET"))).get_weights()
     figures, means = [], []
-    problems = [make_demo(), make_ucmerced(_find("UCMERCED"))]
+    problems = [make_demo(), make_ucmerced(find_path("UCMERCED"))]
     pooled: dict[tuple[str, str], np.ndarray] = {}
     for problem in problems:
         seeds = {}
@@ -290,18 +289,3 @@ def _compare(problem: Problem, how: str, values: Mapping[str, float], reference:
 def _say(what: str, values: list[float]) -> None:
     sys.stdout.write(f"stem: {what}: {', '.join(f'{value:.4f}' for value in values)}\n")
     sys.stdout.flush()
-
-
-def _find(variable: str) -> Path:
-    """Return the path that an environment variable names.
-
-    Raises:
-        ParamsError: there is none.
-    """
-    path = Path(os.environ.get(variable, ""))
-    if not os.environ.get(variable) or not path.exists():
-        raise ParamsError(
-            f"{variable}: expected the path of {'the weights' if variable == 'MOBILENET' else 'the data'}, as the"
-            f" docstring of this case says; received '{path}'. Set the environment variable {variable}."
-        )
-    return path

@@ -1,60 +1,71 @@
-"""ucmerced: test macro AP of the committed recipe on multi-label UC Merced, beside what it must beat.
+"""ucmerced: test macro AP of the committed recipes on multi-label UC Merced, beside what they must beat.
 
-    UCMERCED=FOLDER python -m benchmarks ucmerced
+    UCMERCED=FOLDER [MOBILENET=FILE] [SET="a.b=value ..."] python -m benchmarks ucmerced
 
-FOLDER holds images/, train.csv (image_name,tags) and lists/{train,val,test}.csv. Every model is trained from scratch on
-the same lists; each run of a recipe is the whole pipeline, in a copy of the project, and reads the test split once.
+FOLDER holds images/, train.csv (image_name,tags) and lists/{train,val,test}.csv; FILE the weights of
+`keras.applications.MobileNet` without its head, for the rows that start from them. Each row is the whole pipeline in
+its own copy of the project, and reads the test split once. SET changes the params of the recipes; such rows have their
+own names.
+
+Finished rows are kept in .landscribe/bench/ucmerced.csv, whatever the commit; delete a row to have it made again. A run
+that was killed goes on: a training with the epoch after its last snapshot.
 """
 
+import functools
 import os
-import resource
+import shutil
 import statistics
 import sys
-import tempfile
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import RidgeCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-
 from benchmarks import Figure
-from landscribe.core.average_precision import compute_macro_ap
+from benchmarks.colour_texture import Model, score_statistics
+from benchmarks.kept_rows import MakeRow, Row, make_rows
+from benchmarks.paths import find_path
 from landscribe.core.errors import ParamsError
-from landscribe.records.reader import iter_split
-from landscribe.records.schema import read_manifest
+from landscribe.core.params import find_scratch
+from landscribe.figures.tables import format_table
+from landscribe.tracking.provenance import read_git
 from tests.support.checkout import Checkout
 
 SEEDS = (1, 2, 3)
-TARGET = 0.87  # of the mean over the seeds
-_PLANET = "train.weights=null train.freeze_epochs=0 archive.nomenclature=discovered split.strategy=official"
+TARGETS = {"ucmerced": 0.87, "ucmerced-transfer": None}  # by recipe, of the mean over its seeds
+_FOREST = "random forest on colour and texture"
+_PLANET = "archive.nomenclature=discovered split.strategy=official"
+_HEADER = ("model", "test macro AP", "commit", "wall minutes", "processor minutes", "starts")
 
 
 def run() -> list[Figure]:
-    """Train every seed of the recipe, the Planet recipe, ridge and random forest; the reference is the forest."""
-    data = _find_data()
-    with tempfile.TemporaryDirectory() as folder:
-        checkout = Checkout(Path(folder))
-        planet = _run_recipe(checkout, "recipes/planet.yaml", f"{data} {_PLANET}")
-        seeds = [_run_recipe(checkout, "recipes/ucmerced.yaml", f"{data} train.seed={seed}") for seed in SEEDS]
-        ridge, forest = _score_statistics(Path(folder) / "data/records")
-    values = {f"seed {seed}": value for seed, value in zip(SEEDS, seeds, strict=True)}
-    values |= {"mean of the seeds": statistics.mean(seeds), "planet recipe from scratch": planet}
-    values |= {"ridge on colour and texture": ridge, "random forest on the same": forest}
-    return [
-        Figure(
-            f"ucmerced: {name}",
-            value,
-            "test macro AP",
-            forest,
-            value / forest,
-            TARGET if name == "mean of the seeds" else None,
-        )
-        for name, value in values.items()
-    ]
+    """Make the rows that are missing and print the table; the reference is the forest."""
+    commit, is_dirty = read_git()
+    table = find_scratch() / "bench/ucmerced.csv"
+    changed = os.environ.get("SET", "")
+    planned = {f"{name} {changed}".strip(): make for name, make in _plan_rows(f"{_find_data()} {changed}").items()}
+    rows = make_rows(table, planned, commit[:12] + "-dirty" * is_dirty)
+    lines = format_table(_HEADER, [_format(row) for row in rows])
+    sys.stdout.write("\n".join([*lines, f"The rows are kept in {table}; one that is deleted there is made again.", ""]))
+    return _make_figures(rows)
+
+
+def _plan_rows(assignments: str) -> dict[str, MakeRow]:
+    """Return how each row is made, by its name, those that take least first."""
+    models: dict[str, Model] = {"prior": "prior", "ridge on colour and texture": "ridge", _FOREST: "forest"}
+    recipes = {"planet from scratch": ("planet", f"{_PLANET} train.weights=null train.freeze_epochs=0")}
+    recipes |= {f"ucmerced seed {seed}": ("ucmerced", f"train.seed={seed}") for seed in SEEDS}
+    if os.environ.get("MOBILENET"):
+        weights = f"train.weights={find_path('MOBILENET')}"
+        recipes["planet from MobileNet"] = ("planet", f"{_PLANET} train.backbone=MobileNet {weights}")
+        for seed in SEEDS:
+            recipes[f"ucmerced-transfer seed {seed}"] = ("ucmerced-transfer", f"train.seed={seed} {weights}")
+    else:
+        sys.stdout.write("ucmerced: without the rows that start from ImageNet weights, as MOBILENET is not set.\n")
+    makers: dict[str, MakeRow] = {}
+    for name, model in models.items():
+        makers[name] = functools.partial(_score_model, model, assignments)
+    for name, (recipe, words) in recipes.items():
+        makers[name] = functools.partial(_run_recipe, recipe, f"{words} {assignments}")
+    return makers
 
 
 def _find_data() -> str:
@@ -63,64 +74,51 @@ def _find_data() -> str:
     Raises:
         ParamsError: UCMERCED does not name a folder of it.
     """
-    root = Path(os.environ.get("UCMERCED", ""))
+    root = find_path("UCMERCED")
     lists = [root / "lists" / f"{split}.csv" for split in ("train", "val", "test")]
-    if not os.environ.get("UCMERCED") or not all(path.is_file() for path in (root / "train.csv", *lists)):
+    if absent := [str(path) for path in (root / "train.csv", *lists) if not path.is_file()]:
         raise ParamsError(
-            "UCMERCED: expected the folder of the data, with images/, train.csv and lists/{train,val,test}.csv;"
-            f" received '{root}'. Set the environment variable UCMERCED."
+            "UCMERCED: expected a folder with images/, train.csv and lists/{train,val,test}.csv; received one without"
+            f" {', '.join(absent)}. Name the folder of the data."
         )
-    files = ",".join(str(path.resolve()) for path in lists)
-    root = root.resolve()
+    files = ",".join(map(str, lists))
     return f"archive.root={root / 'images'} archive.labels_file={root / 'train.csv'} split.files=[{files}]"
 
 
-def _run_recipe(checkout: Checkout, recipe: str, assignments: str) -> float:
+def _run_recipe(recipe: str, assignments: str, folder: Path) -> float:
     """Return the test macro AP of the pipeline with these params."""
+    return _repro(recipe, assignments, "evaluate", folder).read("metrics/test.json")["test_macro_ap"]
+
+
+def _score_model(model: Model, assignments: str, folder: Path) -> float:
+    """Return the test macro AP of a model on the records of the recipe from scratch."""
+    return score_statistics(_repro("ucmerced", assignments, "convert", folder).folder / "data/records", model)
+
+
+def _repro(recipe: str, assignments: str, stage: str, folder: Path) -> Checkout:
+    """Return the checkout in `folder`, new or with what a run that was killed has left, after a stage of a recipe."""
+    if not (folder / "checkout").is_dir():
+        shutil.rmtree(folder / "copying", ignore_errors=True)
+        Checkout(folder / "copying").rename(folder / "checkout")
+    checkout = Checkout(folder / "checkout")
     checkout.run("git", "checkout", "--quiet", "params.yaml")
-    began, worked = time.monotonic(), _sum_processor_s()
-    checkout.repro(assignments, "--recipe", recipe, "--stage", "evaluate")
-    minutes, core_minutes = (time.monotonic() - began) / 60, (_sum_processor_s() - worked) / 60
-    value = checkout.read("metrics/test.json")["test_macro_ap"]
-    sys.stdout.write(f"{recipe}: {value:.4f} after {minutes:.1f} min, {core_minutes:.1f} of one core\n")
-    sys.stdout.flush()
-    return value
+    checkout.repro(assignments, "--recipe", f"recipes/{recipe}.yaml", "--stage", stage)
+    return checkout
 
 
-def _sum_processor_s() -> float:
-    """Return the processor time of all child processes that have ended: other work of the machine does not count."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _format(row: Row) -> list[str]:
+    minutes = [f"{each:.1f}" for each in (row.wall_minutes, row.processor_minutes)]
+    return [row.name, f"{row.value:.4f}", row.commit, *minutes, str(row.starts)]
 
 
-def _score_statistics(records: Path) -> tuple[float, float]:
-    """Return the test macro AP of ridge regression and of a random forest on statistics of colour and texture."""
-    manifest = read_manifest(records / "manifest.json")
-    features: dict[str, np.ndarray] = {}
-    truth: dict[str, np.ndarray] = {}
-    for split in ("train", "test"):
-        found = list(iter_split(manifest, records, split))
-        features[split] = np.stack([_describe(np.stack([record.bands[band] for band in "RGB"])) for record in found])
-        truth[split] = np.stack([record.multi_hot for record in found]).astype(np.float32)
-    ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 7))).fit(features["train"], truth["train"])
-    forest = RandomForestClassifier(500, min_samples_leaf=2, random_state=0, n_jobs=-1)
-    forest.fit(features["train"], truth["train"].astype(np.int64))
-    votes = np.stack([share[:, -1] for share in forest.predict_proba(features["test"])], axis=1)
-    return (
-        compute_macro_ap(truth["test"], ridge.predict(features["test"])),
-        compute_macro_ap(truth["test"], votes),
-    )
-
-
-def _describe(image: np.ndarray) -> np.ndarray:
-    """Return statistics of uint8 [3, row, column]: colours, and how rough the grey image is at three scales."""
-    colours = image.reshape(3, -1).astype(np.float32)
-    parts = [colours.mean(axis=1), colours.std(axis=1), *np.percentile(colours, [5, 25, 50, 75, 95], axis=1)]
-    grey = Image.fromarray(image.mean(axis=0).astype(np.uint8))
-    for side in (128, 64, 32):
-        values = np.asarray(grey.resize((side, side), Image.Resampling.BOX), dtype=np.float32)
-        rows, columns = np.gradient(values)
-        steepness = np.hypot(rows, columns)
-        parts += [np.array([steepness.mean(), steepness.std(), *np.percentile(steepness, [50, 90])])]
-        parts += [np.histogram(np.arctan2(rows, columns) % np.pi, 8, (0, np.pi), weights=steepness)[0] / side**2]
-    return np.concatenate(parts)
+def _make_figures(rows: Sequence[Row]) -> list[Figure]:
+    """Return the value of every row and the mean over the seeds of a recipe, beside the forest."""
+    forest = next(row.value for row in rows if row.name.startswith(_FOREST))
+    values: dict[str, tuple[float, float | None]] = {row.name: (row.value, None) for row in rows}
+    for recipe, target in TARGETS.items():
+        if seeds := [row.value for row in rows if row.name.startswith(f"{recipe} seed ")]:
+            values[f"{recipe}, mean of the seeds"] = (statistics.mean(seeds), target)
+    return [
+        Figure(f"ucmerced: {name}", value, "test macro AP", forest, value / forest, target)
+        for name, (value, target) in values.items()
+    ]

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from tests.support.paths import ROOT
 
 KEPT = (
+    ".landscribe/bench/case.csv",
     ".landscribe/outbox/1/entry.json",
     ".landscribe/search/studies.db",
     ".landscribe/search/studies.db.locks/1",

@@ -18,7 +18,12 @@ MIXUP = NO_AUGMENTATION.model_copy(update={"mixup_alpha": 1.0})
 ZOOM = NO_AUGMENTATION.model_copy(update={"zoom_fraction": 0.9})
 SMALLER = ZOOM.model_copy(update={"size_fraction": 0.5})
 GAIN = NO_AUGMENTATION.model_copy(update={"gain_fraction": 0.3})
-ALL = GEOMETRY.model_copy(update={"zoom_fraction": 0.5, "gain_fraction": 0.3, "mixup_alpha": 1.0})
+CUTMIX = NO_AUGMENTATION.model_copy(update={"cutmix_alpha": 1.0})
+COLOUR = NO_AUGMENTATION.model_copy(update={"contrast_fraction": 0.4, "saturation_fraction": 0.4})
+ALL = GEOMETRY.model_copy(
+    update={"zoom_fraction": 0.5, "gain_fraction": 0.3, "mixup_alpha": 1.0, "cutmix_alpha": 1.0}
+    | {"contrast_fraction": 0.4, "saturation_fraction": 0.4}
+)
 NUM_CLASSES = 4
 
 
@@ -163,6 +168,21 @@ def test_light_is_multiplied_and_decibels_are_shifted_each_band_by_its_own() -> 
     assert moved["R"].max() == 255  # bright stays bright
 
 
+def test_contrast_keeps_the_mean_of_a_band_and_saturation_that_of_a_pixel() -> None:
+    rng = np.random.default_rng(0)
+    bands: Bands = {name: rng.uniform(1000, 5000, (200, 4, 4)).astype(np.float32) for name in ("B02", "B03", "B04")}
+    bands["B11"] = rng.uniform(1000, 5000, (200, 2, 2)).astype(np.float32)  # of another size: the only one of its pixel
+    for option, axes in (("contrast_fraction", (2, 3)), ("saturation_fraction", (0,))):
+        config = NO_AUGMENTATION.model_copy(update={option: 0.4})
+        moved, _ = augment(bands, np.ones((200, 1), np.float32), config)
+        before, after = (np.stack([each[name] for name in ("B02", "B03", "B04")]) for each in (bands, moved))
+        distance = before - before.mean(axis=axes, keepdims=True)
+        factor = np.median((after - before) / distance, axis=(0, 2, 3)) + 1
+        assert 0.6 <= factor.min() < 0.65 < 1.35 < factor.max() <= 1.4
+        np.testing.assert_allclose(after, before + (factor[:, None, None] - 1) * distance, atol=0.5)
+    np.testing.assert_allclose(moved["B11"], bands["B11"], rtol=1e-6)
+
+
 def test_mixed_labels_say_what_the_mixed_pixels_hold() -> None:
     _, labels = draw_batch(32)
     values = np.array([100, 1000, 5000, 20_000], np.float32)
@@ -176,7 +196,34 @@ def test_mixed_labels_say_what_the_mixed_pixels_hold() -> None:
     np.testing.assert_array_equal(mixed["B05"], np.rint(mixed["VV"]))
 
 
-@pytest.mark.parametrize("config", [DIHEDRAL, SHIFT, ZOOM, GAIN, MIXUP, ALL])
+def test_a_patch_has_a_square_of_its_partner_and_labels_by_area() -> None:
+    _, labels = draw_batch(200)
+    values = np.array([100, 1000, 5000, 20_000], np.float32)
+    flat = np.broadcast_to((labels @ values)[:, None, None], (200, 12, 12))
+    bands: Bands = {"VV": flat.astype(np.float32), "B05": flat[:, :6, :6].astype(np.uint16)}
+    mixed, mixed_labels = augment(bands, labels, CUTMIX)
+    np.testing.assert_allclose(mixed["VV"].mean(axis=(1, 2)), mixed_labels @ values, rtol=1e-4)
+    np.testing.assert_array_equal(mixed["B05"].repeat(2, axis=1).repeat(2, axis=2), mixed["VV"])
+    partner = flat[np.arange(200) ^ 1]
+    foreign = mixed["B05"] == partner[:, :6, :6]
+    assert (foreign | (mixed["B05"] == flat[:, :6, :6])).all()  # no pixel is mixed
+    sides = [foreign.any(axis=axis).sum(axis=1) for axis in (1, 2)]
+    np.testing.assert_array_equal(sides[0] * sides[1], foreign.sum(axis=(1, 2)))  # a rectangle
+    np.testing.assert_array_equal(*sides)
+    assert set(sides[0]) == {0, 1, 2, 3, 4}  # at most half of the area
+    assert foreign.any(axis=0).all()  # at every place
+
+
+def test_with_both_ways_of_mixing_each_patch_has_one_of_them() -> None:
+    bands: Bands = {"R": np.array([0, 255] * 100, np.uint8).repeat(36).reshape(200, 6, 6)}
+    both = MIXUP.model_copy(update={"cutmix_alpha": 1.0})
+    mixed = augment(bands, np.ones((200, 1), np.float32), both)[0]["R"]
+    is_flat = np.ptp(mixed.reshape(200, -1), axis=1) == 0
+    assert 0.3 < is_flat.mean() < 0.7
+    assert set(np.unique(mixed[~is_flat])) == {0, 255}
+
+
+@pytest.mark.parametrize("config", [DIHEDRAL, SHIFT, ZOOM, GAIN, COLOUR, MIXUP, CUTMIX, ALL])
 def test_names_shapes_and_dtypes_are_kept(config: AugmentationConfig) -> None:
     bands, labels = draw_batch(7)
     moved, moved_labels = augment(bands, labels, config)
@@ -195,7 +242,7 @@ def test_mixed_integers_stay_in_the_range_of_their_dtype() -> None:
     assert (mixed["R"][~own] < 128).all()
 
 
-@pytest.mark.parametrize("config", [GEOMETRY, MIXUP, ALL])
+@pytest.mark.parametrize("config", [GEOMETRY, MIXUP, CUTMIX, ALL])
 def test_inside_a_dataset_it_is_what_it_is_eagerly(config: AugmentationConfig) -> None:
     bands, labels = draw_batch(11)
 
@@ -225,7 +272,7 @@ def test_a_small_last_batch_is_augmented_too(num_patches: int) -> None:
     assert all(np.isfinite(values).all() for values in moved.values())
 
 
-@pytest.mark.parametrize("config", [GEOMETRY, MIXUP, ALL])
+@pytest.mark.parametrize("config", [GEOMETRY, MIXUP, CUTMIX, ALL])
 @pytest.mark.parametrize("count", [2, 3])
 def test_the_shares_of_replicas_are_the_whole_batch(config: AugmentationConfig, count: int) -> None:
     bands, labels = draw_batch(12)

@@ -15,16 +15,8 @@ class Checkout:
     """A copy of the project under version control, with the tools of this environment."""
 
     def __init__(self, folder: Path) -> None:
+        """Open the checkout in `folder`, or make one of this working tree where there is none."""
         self.folder = folder
-        # Files that are not committed yet as well: the test is of this working tree.
-        words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-        listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
-        for name in listed.stdout.splitlines():
-            if not (ROOT / name).is_file():
-                continue
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-        (folder / "dvc.lock").unlink(missing_ok=True)
         # Coverage of the copy is not that of this checkout; measuring it would only cost a quarter of the time.
         hidden = {
             "DASK_SCHEDULER_ADDRESS",
@@ -39,6 +31,19 @@ class Checkout:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(folder / "src"),
         }
+        if not (folder / ".git").is_dir():
+            self._fill()
+
+    def _fill(self) -> None:
+        # Files that are not committed yet as well: the test is of this working tree.
+        words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+        for name in listed.stdout.splitlines():
+            if not (ROOT / name).is_file():
+                continue
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, self.folder / name)
+        (self.folder / "dvc.lock").unlink(missing_ok=True)
         self.run("git", "init", "--quiet")
         self.commit("start")
 

@@ -73,6 +73,7 @@ def make_train_config(**changed: Any) -> TrainConfig:
         "warmup_epochs": 0,
         "clip_norm": 0.0,
         "ema_momentum": 0.0,
+        "average_last_fraction": 0.0,
         "norm_batches": 2,
         "epochs": 1,
         "loss": {

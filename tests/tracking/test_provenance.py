@@ -33,18 +33,18 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_repository_of_another_user_is_a_warning_with_a_remedy_that_works(repository: Path, said: list[str]) -> None:
     if os.getuid() != 0:
         pytest.skip("only root can give a folder to another user")
-    known = provenance._read_git()
+    known = provenance.read_git()
     assert known[1] is False
     os.chown(repository, FOREIGN_USER, FOREIGN_USER)
     os.chown(repository / ".git", FOREIGN_USER, FOREIGN_USER)
     for _ in range(2):
-        assert provenance._read_git() == ("unknown", True)
+        assert provenance.read_git() == ("unknown", True)
     assert len(said) == 1
     assert "git.commit is unknown (detected dubious ownership in repository" in said[-1]
     remedy = said[0].partition("run: ")[2]
     assert shlex.split(remedy)[:5] == ["git", "config", "--global", "--add", "safe.directory"]
     subprocess.run(remedy, shell=True, check=True)  # noqa: S602
-    assert provenance._read_git() == known
+    assert provenance.read_git() == known
 
 
 def test_no_repository_and_no_commit_are_a_warning_once(
@@ -53,6 +53,6 @@ def test_no_repository_and_no_commit_are_a_warning_once(
     (repository.parent / "plain").mkdir()
     monkeypatch.chdir(repository.parent / "plain")
     for _ in range(2):
-        assert provenance._read_git() == ("unknown", True)
+        assert provenance.read_git() == ("unknown", True)
     assert len(said) == 1
     assert "git.commit is unknown (not a git repository" in said[-1]

@@ -29,6 +29,7 @@ FROZEN_AT_FIRST = {
     "schedule": "cosine",
     "warmup_epochs": 1,
 }
+MEAN_OF_THE_LAST: dict[str, Any] = {"keep": "last", "average_last_fraction": 0.75}
 COLUMNS = ["epoch", "loss", "val_loss", "val_macro_ap", "learning_rate", "seconds"]
 
 
@@ -164,10 +165,11 @@ def test_early_stopping_waits_so_many_epochs_for_a_better_one(patience_epochs: i
         pytest.param(1, {"keep": "best"}, marks=pytest.mark.drill),
         (3, {"keep": "best"}),
         (2, {"keep": "last", "ema_momentum": 0.9, "clip_norm": 0.1}),
+        *((epochs, MEAN_OF_THE_LAST) for epochs in (2, 3)),  # before and within the epochs that are averaged
         (2, {"early_stopping_epochs": 1, "optimizer": "SGD", "schedule": "cosine", "warmup_epochs": 1}),
         *((epochs, FROZEN_AT_FIRST) for epochs in (1, 2, 3)),  # within, at the end of and after the first phase
     ],
-    ids=["best 1", "best 3", "averaged 2", "stopped 2", "frozen 1", "frozen 2", "frozen 3"],
+    ids=["best 1", "best 3", "averaged 2", "mean 2", "mean 3", "stopped 2", "frozen 1", "frozen 2", "frozen 3"],
 )
 def test_a_training_that_was_killed_ends_as_one_that_was_not(
     num_epochs: int, changed: dict[str, Any], tmp_path: Path
@@ -203,6 +205,21 @@ def test_averaged_weights_are_the_average_over_the_steps() -> None:
         np.testing.assert_allclose(averages[weight.path], value, rtol=1e-5, atol=1e-7)
     assert_same_weights(model.get_weights(), raw)
     assert_same_weights(read_weights(model, averaged=False), raw)
+
+
+def test_the_last_epochs_are_kept_as_their_mean_with_statistics_of_it() -> None:
+    raw, mean = Script(*[0.5] * 4), Script(*[0.5] * 4)
+    fit_toy(raw, epochs=4, keep="last", norm_batches=0)
+    evaluated, _ = fit_toy(mean, epochs=4, **MEAN_OF_THE_LAST)
+    paths = [weight.path for weight in evaluated.weights]
+    for number in range(4):
+        epochs = raw.seen[min(number, 1) : number + 1]
+        for path, value, *seen in zip(paths, mean.seen[number], *epochs, strict=True):
+            if "moving" not in path:
+                np.testing.assert_allclose(value, np.mean(seen, axis=0), rtol=1e-4, atol=1e-6, err_msg=path)
+    kernel, bias, _, _, statistics, *_ = evaluated.get_weights()
+    activations = np.maximum(next(iter(make_batches()))[0]["features"].numpy() @ kernel + bias, 0)
+    np.testing.assert_allclose(statistics, activations.mean(axis=0), atol=1e-5)
 
 
 @pytest.mark.parametrize(("norm_batches", "estimated"), [(1, True), (0, False)])

@@ -15,8 +15,10 @@ at one position of a batch is augmented in the same way for any number of replic
 from typing import NamedTuple
 
 from landscribe.pipeline.backend import tf
+from landscribe.pipeline.colour import draw_colour, recolour
 from landscribe.pipeline.config import AugmentationConfig, Replica
 from landscribe.pipeline.gain import amplify, draw_gains
+from landscribe.pipeline.mixing import draw_mixture, mix_labels, mix_pixels
 from landscribe.pipeline.share import Share
 from landscribe.pipeline.zoom import draw_at_size, draw_window
 
@@ -50,22 +52,25 @@ def augment_batch(
     sides = {name: _side_px(name, band) for name, band in bands.items()}
     drawn_sides = config.scale_sides(sides)
     # One dtype, because the same numbers as int32 and as int64 give different draws.
-    seeds = tf.unstack(
-        tf.random.split(tf.cast(seed, tf.int64), 4)
-    )  # always four, so that one option does not change the others
+    # Always five, so that one option does not change the others.
+    seeds = tf.unstack(tf.random.split(tf.cast(seed, tf.int64), 5))
     share, coarsest_px = Share(tf.shape(multi_hot)[0], replica), _coarsest_px(sides)
     geometry = _draw_geometry(share, seeds[0], coarsest_px, config)
-    weight = _draw_mixup_weight(share, seeds[1], config.mixup_alpha) if config.mixup_alpha else None
     is_drawn = config.zoom_fraction > 0 or config.size_fraction < 1
     window = draw_window(share, seeds[2], coarsest_px, config.zoom_fraction) if is_drawn else None
-    gains = draw_gains(share, seeds[3], len(bands), config.gain_fraction) if config.gain_fraction else None
-    augmented = {}
-    for number, (name, band) in enumerate(bands.items()):
+    moved = {}
+    for name, band in bands.items():
         values = band if geometry is None else _move_pixels(band, sides[name], geometry)
-        values = values if window is None else draw_at_size(values, sides[name], drawn_sides[name], window)
-        values = values if gains is None else amplify(values, name, gains, number)
-        augmented[name] = values if weight is None else _mix_with_partner(values, weight)
-    return augmented, multi_hot if weight is None else _mix_with_partner(multi_hot, weight)
+        moved[name] = values if window is None else draw_at_size(values, sides[name], drawn_sides[name], window)
+    if config.contrast_fraction or config.saturation_fraction:
+        moved = recolour(moved, draw_colour(share, seeds[4], config.contrast_fraction, config.saturation_fraction))
+    if config.gain_fraction:
+        gains = draw_gains(share, seeds[3], len(bands), config.gain_fraction)
+        moved = {name: amplify(values, name, gains, number) for number, (name, values) in enumerate(moved.items())}
+    if not (config.mixup_alpha or config.cutmix_alpha):
+        return moved, multi_hot
+    mixture = draw_mixture(share, seeds[1], _coarsest_px(drawn_sides), config)
+    return {name: mix_pixels(values, mixture) for name, values in moved.items()}, mix_labels(multi_hot, mixture)
 
 
 class _Geometry(NamedTuple):
@@ -150,28 +155,3 @@ def _move_pixels(band: tf.Tensor, side: int, geometry: _Geometry) -> tf.Tensor:
 def _choose(condition: tf.Tensor, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
     """Return each patch of `one` where bool [batch] is true, else of `other`; `tf.where` takes four times as long."""
     return tf.raw_ops.Select(condition=condition, x=one, y=other)
-
-
-def _draw_mixup_weight(share: Share, seed: tf.Tensor, alpha: float) -> tf.Tensor:
-    """Return float32 [batch] in [0.5, 1], from Beta(alpha, alpha) as a ratio of two gamma draws.
-
-    The larger of weight and 1 - weight is taken, so that a patch always dominates its own mixture. If both gamma draws
-    underflow to 0, which a small alpha can cause, the patch stays as it is.
-    """
-    gamma = tf.random.stateless_gamma([2, share.num_in_batch], seed, alpha, dtype=tf.float32)
-    own, other = tf.unstack(share.take(gamma))
-    weight = tf.math.divide_no_nan(own, own + other)
-    return tf.maximum(weight, 1.0 - weight)
-
-
-def _mix_with_partner(values: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """Mix [batch, ...] in pairs, the first patch with the second and so on; a last odd one stays as it is.
-
-    Pairs, because a share of whole pairs then needs no patch of another replica.
-    """
-    weight = tf.reshape(weight, tf.concat([[-1], tf.ones([values.shape.rank - 1], tf.int32)], axis=0))
-    own = tf.cast(values, tf.float32)
-    position = tf.range(tf.shape(values)[0])
-    partner = tf.minimum(tf.bitwise.bitwise_xor(position, 1), tf.shape(values)[0] - 1)
-    mixed = weight * own + (1.0 - weight) * tf.gather(own, partner)
-    return tf.cast(tf.round(mixed), values.dtype) if values.dtype.is_integer else mixed

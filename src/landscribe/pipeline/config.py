@@ -24,8 +24,15 @@ class AugmentationConfig(Section):
             band. 1: the stored side.
         gain_fraction: each band of a patch is multiplied by its own factor, 1 - gain_fraction to 1 + gain_fraction, as
             changes of light and air would do; decibels change by the same factor of power. 0: none.
+        contrast_fraction: the distances of a patch's pixels from the mean of their band are multiplied by one factor
+            per patch, 1 - contrast_fraction to 1 + contrast_fraction. 0: none.
+        saturation_fraction: the same with the distances of the bands from their mean in each pixel, over bands of one
+            size and dtype: 0 would be grey. 0: none.
         mixup_alpha: two patches and their multi_hot are mixed with a weight drawn from Beta(alpha, alpha), after
             Zhang et al., "mixup: Beyond Empirical Risk Minimization", arXiv:1710.09412. 0: no mixup.
+        cutmix_alpha: a square of a patch is replaced by that of another one, its part of the area from Beta(alpha,
+            alpha), and multi_hot is mixed by area, after Yun et al., "CutMix", arXiv:1905.04899. With mixup too, each
+            patch is mixed in one of the ways, with equal chance. 0: no CutMix.
     """
 
     dihedral: bool
@@ -33,7 +40,10 @@ class AugmentationConfig(Section):
     zoom_fraction: float = Field(ge=0.0, le=0.9)
     size_fraction: float = Field(gt=0.0, le=1.0)
     gain_fraction: float = Field(ge=0.0, le=0.9)
+    contrast_fraction: float = Field(ge=0.0, le=1.0)
+    saturation_fraction: float = Field(ge=0.0, le=1.0)
     mixup_alpha: float = Field(ge=0.0, allow_inf_nan=False)
+    cutmix_alpha: float = Field(ge=0.0, allow_inf_nan=False)
 
     def scale_sides(self, sides: Mapping[str, int]) -> dict[str, int]:
         """Return the side of a training patch by band, in pixels.
@@ -49,7 +59,15 @@ class AugmentationConfig(Section):
 
 
 NO_AUGMENTATION = AugmentationConfig(
-    dihedral=False, shift_fraction=0.0, zoom_fraction=0.0, size_fraction=1.0, gain_fraction=0.0, mixup_alpha=0.0
+    dihedral=False,
+    shift_fraction=0.0,
+    zoom_fraction=0.0,
+    size_fraction=1.0,
+    gain_fraction=0.0,
+    contrast_fraction=0.0,
+    saturation_fraction=0.0,
+    mixup_alpha=0.0,
+    cutmix_alpha=0.0,
 )
 """Patches as they are stored."""
 

@@ -26,7 +26,7 @@ def make_tags(manifest: Manifest, device: str, data_dir: Path) -> dict[str, str]
         device: as `models.devices.choose_device` says.
         data_dir: folder of `archive.json` and `splits.parquet`; the digest of an absent file is left out.
     """
-    commit, dirty = _read_git()
+    commit, dirty = read_git()
     archive, splits = data_dir / "archive.json", data_dir / "splits.parquet"
     digests = {"archive_digest": read_json(archive)["digest"]} if archive.is_file() else {}
     files = {"split_digest": splits, "dvc_lock_digest": Path("dvc.lock")}
@@ -44,7 +44,7 @@ def make_tags(manifest: Manifest, device: str, data_dir: Path) -> dict[str, str]
     }
 
 
-def _read_git() -> tuple[str, bool]:
+def read_git() -> tuple[str, bool]:
     """Return (commit, whether what makes a result differs from it), or ("unknown", True) where git gives none."""
 
     def ask(*words: str) -> str:

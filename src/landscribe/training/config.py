@@ -69,6 +69,8 @@ class TrainConfig(Section):
         clip_norm: gradients of the global batch longer than this are shortened to it; 0: never.
         ema_momentum: the weights that are evaluated and kept are a moving average over the steps (Polyak and Juditsky,
             doi:10.1137/0330046), with this share of the old; 0: the weights themselves.
+        average_last_fraction: part of the epochs, the last ones, whose weights at their ends are averaged: each is
+            evaluated, and the last kept, with the mean so far (Izmailov et al., arXiv:1803.05407). 0: none.
         norm_batches: batches of train from which batch-normalisation statistics are computed again before an evaluation
             if the moving averages have not converged, see `training.norms`; 0: never.
         early_stopping_epochs: stop after so many epochs without a better val macro average precision; 0: never.
@@ -99,6 +101,7 @@ class TrainConfig(Section):
     warmup_epochs: float = Field(ge=0, allow_inf_nan=False)
     clip_norm: float = Field(ge=0, allow_inf_nan=False)
     ema_momentum: float = Field(ge=0, lt=1)
+    average_last_fraction: float = Field(ge=0, le=1)
     norm_batches: int = Field(ge=0)
     epochs: int = Field(ge=1)
     loss: LossConfig
@@ -120,6 +123,11 @@ class TrainConfig(Section):
             raise ValueError(f"bands: expected each band once; received {self.bands}")
         if self.optimizer != "AdamW" and self.weight_decay > 0:
             raise ValueError(f"weight_decay: decoupled decay is AdamW's; set it to 0 for {self.optimizer}")
+        if self.average_last_fraction and (self.ema_momentum or self.keep != "last"):
+            raise ValueError(
+                "average_last_fraction: expected ema_momentum 0 and keep last, as the mean over the last epochs is what"
+                f" is kept; received {self.ema_momentum} and {self.keep}. Set them so, or average_last_fraction to 0"
+            )
         if self.modality_dropout and set(group_by_sensor(self.bands)) != set(SENSORS):
             raise ValueError(
                 f"modality_dropout: expected bands of both sensors ({' and '.join(SENSORS)}) in train.bands; received"

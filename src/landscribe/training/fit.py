@@ -198,7 +198,7 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Evaluate, remember, report, perhaps stop."""
-        self._publish((epoch + 1 - self._first_epoch) * self._task.steps)
+        self._publish(epoch)
         row = {
             "epoch": epoch + 1,
             "loss": float((logs or {})["loss"]),
@@ -222,10 +222,16 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         """Put back what Keras has just replaced by averages: the next phase begins with the weights themselves."""
         _assign(self.model.trainable_variables, self._learned)
 
-    def _publish(self, num_steps: int) -> None:
+    def _publish(self, epoch: int) -> None:
         """Give the evaluated model the weights of the trained one, with statistics that are theirs."""
         averaged = self._config.ema_momentum > 0
-        self._evaluated.set_weights(read_weights(self.model, averaged))
+        weights = read_weights(self.model, averaged)
+        first_averaged = self._config.epochs - round(self._config.average_last_fraction * self._config.epochs)
+        if epoch > first_averaged:  # what is kept so far is the mean of the epochs from there
+            share, averaged = 1 / (epoch - first_averaged + 1), True
+            weights = [old + (new - old) * share for old, new in zip(self.kept_weights, weights, strict=True)]
+        self._evaluated.set_weights(weights)
+        num_steps = (epoch + 1 - self._first_epoch) * self._task.steps
         if self._config.norm_batches and (averaged or self._norms.is_due(num_steps)):
             for _ in track([0], total=1, what="computing batch statistics", unit="passes"):  # takes long to trace
                 self._norms.estimate(self._task.norm_batches)
