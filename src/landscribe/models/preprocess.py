@@ -3,7 +3,6 @@
 Built from Keras' own layers alone, so that a saved model reloads where this package is not installed.
 """
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,27 +29,20 @@ def build_inputs(bands: Sequence[BandInput]) -> dict[str, Any]:
 def build_features(inputs: dict[str, Any], bands: Sequence[BandInput]) -> Any:
     """Return float32 [batch, row, column, band], standardised, on the grid of the finest band, in the order given."""
     size_px = max(band.size_px for band in bands)
-    # Neighbours of one size together, so that the order is kept: reordering channels takes as long as all else here.
-    runs = [list(run) for _, run in itertools.groupby(bands, key=lambda band: band.size_px)]
-    stacked = [_build_run(inputs, run, size_px) for run in runs]
-    return stacked[0] if len(stacked) == 1 else keras.layers.Concatenate(name="stack_bands", dtype="float32")(stacked)
+    planes = [_build_plane(inputs[band.name], band, size_px) for band in bands]
+    # Bands first: whole planes are copied, and transposed once. Stacked as the last axis, pixel by pixel, 32 patches of
+    # 12 bands took twice the processor time.
+    return keras.ops.transpose(keras.ops.stack(planes), (1, 2, 3, 0))
 
 
-def _build_run(inputs: dict[str, Any], run: Sequence[BandInput], size_px: int) -> Any:
-    """Return bands of one native size, standardised and resampled to `size_px`."""
-    size, first = run[0].size_px, run[0].name
-    # Cast first: stacking keeps one dtype, and float32 holds every uint16 exactly.
-    bands = [keras.ops.expand_dims(keras.ops.cast(inputs[band.name], "float32"), -1) for band in run]
-    values = bands[0] if len(bands) == 1 else keras.ops.concatenate(bands, axis=-1)
-    means = [band.mean for band in run]
-    variances = [max(band.std, 1e-6) ** 2 for band in run]  # a constant band has no spread to divide by
+def _build_plane(pixels: Any, band: BandInput, size_px: int) -> Any:
+    """Return a band, float32 [batch, size_px, size_px], standardised and resampled bilinearly."""
+    std = max(band.std, 1e-6)  # a constant band has no spread to divide by
     # float32 whatever the policy: 16 bits cannot hold a digital number of five digits.
-    standardise = keras.layers.Normalization(
-        mean=means, variance=variances, name=f"standardise_from_{first}", dtype="float32"
-    )
-    if size == size_px:
-        return standardise(values)
+    plane = (keras.ops.cast(pixels, "float32") - band.mean) / std
+    if band.size_px == size_px:
+        return plane
     resample = keras.layers.Resizing(
-        size_px, size_px, interpolation="bilinear", name=f"resample_from_{first}", dtype="float32"
+        size_px, size_px, interpolation="bilinear", name=f"resample_{band.name}", dtype="float32"
     )
-    return resample(standardise(values))
+    return keras.ops.squeeze(resample(keras.ops.expand_dims(plane, -1)), -1)

@@ -26,6 +26,7 @@ from landscribe.pipeline.modality import SensorDropout, make_fills
 from landscribe.records.schema import Manifest
 from landscribe.training.config import EpochLog, TrainConfig
 from landscribe.training.fit import DivergedError, FitResult, FitTask, fit
+from landscribe.training.fused_norms import fuse_norms
 from landscribe.training.inputs import check_inputs
 from landscribe.training.losses import build_loss
 from landscribe.training.norms import synchronise_norms
@@ -157,6 +158,8 @@ def _build_trained(spec: ClassifierSpec, config: TrainConfig) -> Any:
         keras.config.set_dtype_policy("float32")
     if strategy.num_replicas_in_sync > 1:
         synchronise_norms(model)
+    else:
+        fuse_norms(model)
     return model
 
 
