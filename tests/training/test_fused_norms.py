@@ -31,7 +31,7 @@ def run(model: Any) -> list[np.ndarray]:
             features = model(PIXELS, training=True)
             loss = tf.reduce_sum(features**3)
         found += [np.asarray(features), *map(np.asarray, tape.gradient(loss, model.trainable_variables))]
-    return found + model.get_weights()
+    return [*found, *model.get_weights()]
 
 
 @pytest.mark.parametrize("scale", [True, False])

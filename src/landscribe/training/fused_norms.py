@@ -47,6 +47,6 @@ class _FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore
 
 
 def fuse_norms(model: Any) -> None:
-    """Let every layer of a model of feature maps do so; nothing is built anew, so that all weights stay."""
+    """Let every such layer of a model, of feature maps, do so; nothing is built again, so that all weights stay."""
     for layer in list_batch_norm(model):
         layer.__class__ = _FusedBatchNormalization
