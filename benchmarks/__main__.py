@@ -25,6 +25,7 @@ CASES = (
     "serving",
     "split",
     "stem",
+    "step",
     "ucmerced",
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from landscribe.pipeline.config import NO_AUGMENTATION
 from tests.support.model_fixtures import TinyRecords, make_plain_environment, make_train_config
 from tests.support.paths import ROOT
 
@@ -56,7 +57,7 @@ def train(records: TinyRecords, num_devices: int, *changes: dict[str, Any]) -> l
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()[-len(changes) :]]
 
 
-AUGMENTATION = {
+AUGMENTATION = NO_AUGMENTATION.model_dump() | {
     "dihedral": True,
     "shift_fraction": 0.1,
     "zoom_fraction": 0.2,
