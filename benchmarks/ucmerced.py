@@ -1,11 +1,11 @@
 """ucmerced: test macro AP of the committed recipes on multi-label UC Merced, beside what they must beat.
 
-    UCMERCED=FOLDER [MOBILENET=FILE] [SET="a.b=value ..."] python -m benchmarks ucmerced
+    UCMERCED=FOLDER [MOBILENET=FILE] [ROWS=WORDS] [SET="a.b=value ..."] python -m benchmarks ucmerced
 
 FOLDER holds images/, train.csv (image_name,tags) and lists/{train,val,test}.csv; FILE the weights of
 `keras.applications.MobileNet` without its head, for the rows that start from them. Each row is the whole pipeline in
 its own copy of the project, and reads the test split once. SET changes the params of the recipes; such rows have their
-own names.
+own names. With WORDS only the rows whose name contains them are made, and that of the forest, the reference.
 
 Finished rows are kept in .landscribe/bench/ucmerced.csv, whatever the commit; delete a row to have it made again. A run
 that was killed goes on: a training with the epoch after its last snapshot.
@@ -41,7 +41,11 @@ def run() -> list[Figure]:
     commit, is_dirty = read_git()
     table = find_scratch() / "bench/ucmerced.csv"
     changed = os.environ.get("SET", "")
-    planned = {f"{name} {changed}".strip(): make for name, make in _plan_rows(f"{_find_data()} {changed}").items()}
+    planned = {
+        f"{name} {changed}".strip(): make
+        for name, make in _plan_rows(f"{_find_data()} {changed}").items()
+        if os.environ.get("ROWS", "") in name or name == _FOREST
+    }
     rows = make_rows(table, planned, commit[:12] + "-dirty" * is_dirty)
     lines = format_table(_HEADER, [_format(row) for row in rows])
     sys.stdout.write("\n".join([*lines, f"The rows are kept in {table}; one that is deleted there is made again.", ""]))
