@@ -38,7 +38,7 @@ BACKBONE = "MobileNet"
 SEEDS = (1, 2, 3)
 LEARNT = 0.75  # share of the demo's patches that a ridge regression learns from; 0.8 of the first 40 of UC Merced
 FITTED_ON = 1000  # patches
-TUNED_ON, EPOCHS, RATE, BATCH = 480, 3, 2e-4, 16  # patches ... patches per batch
+TUNED_ON, EPOCHS, RATE, BATCH = 480, 15, 1e-4, 16  # patches ... patches per batch
 _SIDE_PX = 128  # of UC Merced
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
