@@ -186,7 +186,7 @@ def build(problem: Problem, stem: Stem, rest: list[np.ndarray]) -> Any:
 
     keras.backend.clear_session()
     inputs = build_inputs(problem.bands)
-    maps = build_backbone(BACKBONE, build_features(inputs, problem.bands), stem.ranges)
+    (maps,) = build_backbone(BACKBONE, build_features(inputs, problem.bands), stem.ranges)
     model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
     model.set_weights([stem.kernel, *rest])
     return model

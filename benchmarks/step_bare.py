@@ -53,7 +53,7 @@ def build_model(network: str) -> Any:
     from landscribe.pipeline.backend import keras
 
     inputs = keras.Input((SIDE_PX, SIDE_PX, NUM_BANDS))
-    pooled = keras.layers.GlobalAveragePooling2D()(build_backbone(network, inputs))
+    pooled = keras.layers.GlobalAveragePooling2D()(build_backbone(network, inputs)[0])
     logits = keras.layers.Dense(NUM_CLASSES)(keras.layers.Dropout(DROPOUT)(pooled))
     model = keras.Model(inputs, logits)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)

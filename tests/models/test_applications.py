@@ -68,7 +68,7 @@ def test_red_green_and_blue_give_what_keras_gives(name: str, tmp_path: Path) -> 
     whole = write_weights(name, tmp_path / "network.weights.h5")
     pretrained = read_imagenet(name, ["R", "G", "B"], 32, tmp_path / "network.weights.h5")
     features = keras.Input((32, 32, 3))
-    ours = keras.Model(features, build_backbone(name, features, pretrained.ranges))
+    ours = keras.Model(features, build_backbone(name, features, pretrained.ranges)[0])
     ours.set_weights(pretrained.backbone)
     preprocess = sys.modules[getattr(keras.applications, name).__module__].preprocess_input
     expected = whole(preprocess(PIXELS.copy()))

@@ -24,7 +24,7 @@ def build(name: str, num_bands: int = 5, size_px: int = SIZE_PX, ranges: Any = N
     """Return a model from features to the last feature map."""
     keras.backend.clear_session()
     features = keras.Input((size_px, size_px, num_bands))
-    return keras.Model(features, build_backbone(name, features, ranges))
+    return keras.Model(features, build_backbone(name, features, ranges)[0])
 
 
 def list_layers(model: Any) -> list[Any]:

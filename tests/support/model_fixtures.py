@@ -74,6 +74,8 @@ def make_train_config(**changed: Any) -> TrainConfig:
         "clip_norm": 0.0,
         "ema_momentum": 0.0,
         "average_last_fraction": 0.0,
+        "head_scales": 1,
+        "probe_penalty": 0.0,
         "norm_batches": 2,
         "epochs": 1,
         "loss": {

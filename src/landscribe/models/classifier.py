@@ -20,6 +20,7 @@ class ClassifierSpec:
         num_classes: size of the class axis.
         backbone: one of `models.config.BACKBONES`.
         dropout: share of the pooled features dropped while training.
+        num_scales: resolutions of the backbone whose feature maps the head reads, see `models.scales`.
         ranges: of each band, for pretrained weights, see `build_backbone`; None: the weights stay random.
     """
 
@@ -27,6 +28,7 @@ class ClassifierSpec:
     num_classes: int
     backbone: str
     dropout: float
+    num_scales: int = 1
     ranges: Sequence[Range] | None = None
 
 
@@ -37,11 +39,18 @@ def build_classifier(spec: ClassifierSpec) -> Any:
     """
     inputs = build_inputs(spec.bands)
     features = build_features(inputs, spec.bands)
-    maps = build_backbone(spec.backbone, features, spec.ranges)
-    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(maps)
+    maps = build_backbone(spec.backbone, features, spec.ranges, spec.num_scales)
+    pooled = _pool(maps)
     pooled = keras.layers.Dropout(spec.dropout, name="dropout")(pooled)
     logits = keras.layers.Dense(spec.num_classes, dtype="float32", name=HEAD)(pooled)
     return keras.Model(inputs, logits, name="landscribe")
+
+
+def _pool(maps: Sequence[Any]) -> Any:
+    """Return the spatial means of all maps side by side, [batch, feature]."""
+    names = ["pool", *(f"pool_{number}" for number in range(2, len(maps) + 1))]
+    pooled = [keras.layers.GlobalAveragePooling2D(name=name)(each) for name, each in zip(names, maps, strict=True)]
+    return keras.layers.Concatenate(name="scales")(pooled) if len(pooled) > 1 else pooled[0]
 
 
 def freeze_backbone(model: Any, frozen: bool) -> None:

@@ -29,21 +29,24 @@ NORM_MOMENTUM = 0.9
 NORM_EPSILON = 1e-5
 
 
-def build_small_resnet(inputs: keras.KerasTensor) -> keras.KerasTensor:
+def build_small_resnet(inputs: keras.KerasTensor) -> list[keras.KerasTensor]:
     """Connect the network to a feature tensor.
 
     Args:
         inputs: float32 [batch, row, column, band], normalised; any number of bands, sides of at least 32 pixels.
 
     Returns:
-        float32 [batch, row / 32, column / 32, 256], sides rounded up: the last feature map.
+        Feature map of each stage, the last first: float32 [batch, row / 32, column / 32, 256], sides rounded up, then
+        twice the side and half the channels each.
     """
     features = _convolve(inputs, STEM_CHANNELS, STEM_KERNEL_PX, 2, "resnet_stem")
     features = layers.ReLU(name="resnet_stem_relu")(features)
     features = layers.MaxPooling2D(3, strides=2, padding="same", name="resnet_stem_pool")(features)
+    maps: list[keras.KerasTensor] = []
     for stage, channels in enumerate(STAGE_CHANNELS, start=1):
         features = _build_block(features, channels, stride=1 if stage == 1 else 2, name=f"resnet_stage{stage}")
-    return features
+        maps.insert(0, features)
+    return maps
 
 
 def _build_block(features: keras.KerasTensor, channels: int, stride: int, name: str) -> keras.KerasTensor:

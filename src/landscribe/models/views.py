@@ -12,6 +12,9 @@ from typing import Any
 
 from landscribe.pipeline.backend import keras
 
+SYMMETRIES = tuple(itertools.product((False, True), repeat=3))
+"""Of a square: arguments of `turn_bands`, the identity first."""
+
 
 def average_views(model: Any, sides: Mapping[str, int]) -> Any:
     """Return a model that averages eight views of each patch, or of each of five windows of it.
@@ -23,7 +26,7 @@ def average_views(model: Any, sides: Mapping[str, int]) -> Any:
     """
     inputs = {name: keras.Input((sides[name],) * 2, name=name, dtype=band.dtype) for name, band in model.input.items()}
     windows, num_windows = _stack_windows(inputs, {name: band.shape[1] for name, band in model.input.items()})
-    views = [model(_turn(windows, *turns)) for turns in itertools.product((False, True), repeat=3)]
+    views = [model(turn_bands(windows, *turns)) for turns in SYMMETRIES]
     logits = keras.layers.Average(name="mean_of_symmetries")(views)
     if num_windows > 1:
         by_window = keras.ops.reshape(logits, (num_windows, -1, logits.shape[-1]))
@@ -64,8 +67,8 @@ def _cut(band: Any, row: int, column: int, window_px: int) -> Any:
     return keras.layers.Cropping2D(((row, below), (column, right)))(band)
 
 
-def _turn(bands: dict[str, Any], flips_rows: bool, flips_columns: bool, transposes: bool) -> dict[str, Any]:
-    """Return the bands flipped and transposed: the eight choices are the eight symmetries."""
+def turn_bands(bands: dict[str, Any], flips_rows: bool, flips_columns: bool, transposes: bool) -> dict[str, Any]:
+    """Return the bands, [batch, row, column] each, flipped and transposed: the eight choices are the symmetries."""
     axes = [axis for axis, flips in ((1, flips_rows), (2, flips_columns)) if flips]
     turned = {name: keras.ops.flip(band, axes) for name, band in bands.items()} if axes else bands
     return {name: keras.ops.transpose(band, (0, 2, 1)) for name, band in turned.items()} if transposes else turned

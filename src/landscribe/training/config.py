@@ -57,6 +57,10 @@ class TrainConfig(Section):
     Attributes:
         bands: inputs of the model, a subset of `convert.bands`.
         weights: to start from: "imagenet", a file, a registered model, see `models.config.find_kind`; None: random.
+        head_scales: resolutions of the backbone whose feature maps the head reads: 1 for the last map alone, see
+            `models.scales`.
+        probe_penalty: the head starts as ridge regression on the features of `weights`, with this penalty, see
+            `training.probe`; 0: it starts random, or as it was in a model of the same classes.
         freeze_epochs: first epochs, in which the head alone learns; "all": the backbone never does.
         unfrozen_rate_factor: learning rate of the epochs after these, as a share of `learning_rate`.
         freeze_batch_norm: the batch normalisation of the backbone keeps statistics, scales and offsets of the weights
@@ -89,6 +93,8 @@ class TrainConfig(Section):
     bands: list[str] = Field(min_length=1)
     backbone: Backbone
     weights: Weights | None
+    head_scales: int = Field(ge=1)
+    probe_penalty: float = Field(ge=0, allow_inf_nan=False)
     freeze_epochs: Annotated[int | Literal["all"], BeforeValidator(_check_epochs)]
     unfrozen_rate_factor: float = Field(gt=0, le=1)
     freeze_batch_norm: bool
@@ -123,6 +129,11 @@ class TrainConfig(Section):
             raise ValueError(f"bands: expected each band once; received {self.bands}")
         if self.optimizer != "AdamW" and self.weight_decay > 0:
             raise ValueError(f"weight_decay: decoupled decay is AdamW's; set it to 0 for {self.optimizer}")
+        if self.probe_penalty and self.weights is None:
+            raise ValueError(
+                "probe_penalty: expected 0 with random weights, whose features say little; received"
+                f" {self.probe_penalty}. Set it to 0, or name train.weights"
+            )
         if self.average_last_fraction and (self.ema_momentum or self.keep != "last"):
             raise ValueError(
                 "average_last_fraction: expected ema_momentum 0 and keep last, as the mean over the last epochs is what"

@@ -64,6 +64,7 @@ class FitTask:
         steps: batches per epoch.
         loss: Keras loss of (multi_hot, logits).
         evaluate: model -> {"val_loss", "val_macro_ap"}, measured on the whole val split.
+        start: called with both models before the first epoch of a training, not of one that goes on; None: nothing.
         norm_batches: inputs from which batch-normalisation statistics are computed again; none: never.
     """
 
@@ -71,6 +72,7 @@ class FitTask:
     steps: int
     loss: Any
     evaluate: Callable[[Any], Mapping[str, float]]
+    start: Callable[[Any, Any], None] | None = None
     norm_batches: Iterable[Mapping[str, Any]] = ()
 
 
@@ -130,6 +132,8 @@ def fit(
     epochs = _Epochs(evaluated, task, config, log_epoch, state)
     if snapshot := state.read() if state else None:
         epochs.restore(trained, snapshot)
+    elif task.start:
+        task.start(trained, evaluated)
     for phase in plan_phases(config):
         if epochs.is_over() or len(epochs.history) >= phase.end_epoch:
             continue

@@ -30,6 +30,7 @@ from landscribe.training.fused_norms import fuse_norms
 from landscribe.training.inputs import check_inputs
 from landscribe.training.losses import build_loss
 from landscribe.training.norms import synchronise_norms
+from landscribe.training.probe import fit_head
 from landscribe.training.state import TrainState
 from landscribe.training.weights import find_source
 
@@ -139,6 +140,7 @@ def _make_spec(
         num_classes=len(manifest.classes),
         backbone=config.backbone,
         dropout=config.dropout,
+        num_scales=config.head_scales,
         ranges=pretrained.ranges if pretrained else None,
     )
 
@@ -202,11 +204,18 @@ def _make_task(
     val = make_eval_dataset(manifest, records_dir, "val", config.bands, size)
     # In stored order, which `convert` shuffled: the first batches are a sample of the split, and cost no shuffling.
     train = make_eval_dataset(manifest, records_dir, "train", config.bands, size)
+
+    def probe(trained: Any, evaluated: Any) -> None:
+        evaluated.set_weights(trained.get_weights())  # it sees whole patches
+        fit_head(evaluated, train, manifest.num_records("train"), config.probe_penalty, config.augmentation.dihedral)
+        trained.set_weights(evaluated.get_weights())
+
     return FitTask(
         make_batches=make_batches,
         steps=steps,
         loss=build_loss(config, _count_positives(manifest, records_dir, config), manifest.num_records("train")),
         evaluate=lambda model: _evaluate(model, val, manifest.num_records("val"), config),
+        start=probe if config.probe_penalty else None,
         norm_batches=train.take(config.norm_batches).map(lambda _, values, __: values),
     )
 
