@@ -79,7 +79,7 @@ def test_a_logit_is_that_of_a_probability(model: Any) -> None:
 
 
 def test_no_more_patches_are_read_than_memory_holds(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "MAX_PATCHES", 16)
+    monkeypatch.setattr(probe, "MAX_VIEWS", 16)
     batches, _, _ = make_batches()
     read: list[int] = []
 
@@ -88,5 +88,5 @@ def test_no_more_patches_are_read_than_memory_holds(model: Any, monkeypatch: pyt
             read.append(number)
             yield batch
 
-    fit_head(model, watch(), NUM, PENALTY, turns=False)
+    fit_head(model, watch(), NUM, PENALTY, turns=True)
     assert read == [0, 1]

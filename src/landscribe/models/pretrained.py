@@ -55,7 +55,8 @@ class Pretrained:
             first = next((f"{one} where it has {other}" for other, one in pairs if one != other), "another length")
             raise TrainingError(
                 f"train.weights: expected the {len(ours)} weights of the network of this version; received"
-                f" {len(theirs)}, {first}. Train the model again, or set train.weights: null."
+                f" {len(theirs)}, {first}. Set train.head_scales as it was there, train the model again, or set"
+                " train.weights: null."
             )
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)

@@ -93,7 +93,7 @@ class TrainConfig(Section):
     bands: list[str] = Field(min_length=1)
     backbone: Backbone
     weights: Weights | None
-    head_scales: int = Field(ge=1)
+    head_scales: int = Field(ge=1, le=4)
     probe_penalty: float = Field(ge=0, allow_inf_nan=False)
     freeze_epochs: Annotated[int | Literal["all"], BeforeValidator(_check_epochs)]
     unfrozen_rate_factor: float = Field(gt=0, le=1)

@@ -17,8 +17,8 @@ from landscribe.models.views import SYMMETRIES, turn_bands
 from landscribe.pipeline.backend import keras
 from landscribe.runtime.progress import track
 
-MAX_PATCHES = 20_000
-"""More are not read: their features fill gigabytes, and an optimum on so many moves little."""
+MAX_VIEWS = 40_000
+"""Features of more fill gigabytes. Of many patches fewer symmetries are taken, then fewer patches."""
 
 
 def fit_head(model: Any, batches: Iterable[Any], num_patches: int, penalty: float, turns: bool) -> None:
@@ -31,13 +31,14 @@ def fit_head(model: Any, batches: Iterable[Any], num_patches: int, penalty: floa
 
     Args:
         model: Keras model {band: [batch, row, column]} -> logits [batch, class].
-        batches: of (patch_ids, bands, multi_hot); at most `MAX_PATCHES` patches are read.
+        batches: of (patch_ids, bands, multi_hot); of more than `MAX_VIEWS` patches only the first are read.
         num_patches: in all batches.
         penalty: above 0.
-        turns: take every patch in its eight symmetries.
+        turns: take every patch in its eight symmetries, or in as many as `MAX_VIEWS` allows.
     """
-    features, multi_hot = _read_features(model, batches, num_patches, SYMMETRIES if turns else SYMMETRIES[:1])
-    scaler = StandardScaler().fit(features)
+    num_symmetries = max(1, MAX_VIEWS // num_patches) if turns else 1
+    features, multi_hot = _read_features(model, batches, num_patches, SYMMETRIES[:num_symmetries])
+    scaler = StandardScaler(copy=False).fit(features)
     scaled = scaler.transform(features)
     ridge = Ridge(alpha=penalty * len(scaled)).fit(scaled, multi_hot)
     slopes, offsets = np.transpose(
@@ -52,14 +53,14 @@ def _read_features(model: Any, batches: Any, num_patches: int, symmetries: Any) 
     """Return the pooled features, float32 [view, feature], and the labels, 0 or 1, float32 [view, class]."""
     pooled = keras.Model(model.input, model.get_layer(HEAD).input)
     features, labels, num = [], [], 0
-    total = min(num_patches, MAX_PATCHES)
+    total = min(num_patches, MAX_VIEWS)
     for _, bands, multi_hot in track(
         batches, total=total, what="computing features", count=lambda batch: len(batch[0])
     ):
         features += [np.asarray(pooled.predict_on_batch(turn_bands(bands, *turn))) for turn in symmetries]
         labels += [np.asarray(multi_hot)] * len(symmetries)
         num += len(multi_hot)
-        if num >= MAX_PATCHES:
+        if num >= MAX_VIEWS:
             break
     return np.concatenate(features), np.concatenate(labels)
 

@@ -122,6 +122,8 @@ def read_pretrained(manifest: Manifest, config: TrainConfig) -> Pretrained | Non
     else:
         size_px = max(manifest.group_of(name).size_px for name in config.bands)
         found = read_imagenet(config.backbone, config.bands, size_px, path, manifest.wavelengths_nm)
+    if config.probe_penalty:
+        found = replace(found, head=(), recipe={**found.recipe, "head": "probe"})
     return replace(found, digest=source.digest)
 
 
