@@ -30,7 +30,7 @@ from landscribe.tracking.provenance import read_git
 from tests.support.checkout import Checkout
 
 SEEDS = (1, 2, 3)
-TARGETS = {"ucmerced": 0.87, "ucmerced-transfer": None}  # by recipe, of the mean over its seeds
+TARGETS = {"ucmerced": 0.87, "ucmerced-transfer": 0.94}  # by recipe, of the mean over its seeds
 _FOREST = "random forest on colour and texture"
 _PLANET = "archive.nomenclature=discovered split.strategy=official"
 _HEADER = ("model", "test macro AP", "commit", "wall minutes", "processor minutes", "starts")

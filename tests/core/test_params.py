@@ -260,6 +260,14 @@ def test_statistics_of_random_weights_are_not_frozen() -> None:
     assert "set train.weights" in refuse(change("train.freeze_batch_norm", True))
 
 
+def test_a_head_is_not_fitted_to_random_features() -> None:
+    assert "name train.weights" in refuse(change("train.probe_penalty", 0.5))
+
+
+def test_no_more_resolutions_are_read_than_every_backbone_has() -> None:
+    assert "less than or equal to 4" in refuse(change("train.head_scales", 5))
+
+
 def test_each_layout_offers_its_own_bands() -> None:
     params = change("archive.layout", "bigearthnet-v1")
     assert "Set archive.s1_root" in refuse(params)

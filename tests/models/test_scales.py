@@ -30,13 +30,13 @@ def build(name: str, num_scales: int) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_map_has_about_twice_the_side_and_the_last_is_that_of_the_network(name: str) -> None:
-    one, three = build(name, 1), build(name, 3)
-    sides = [shape[1] for shape in three.output_shape]
+    one, four = build(name, 1), build(name, 4)  # the most that `train.head_scales` allows
+    sides = [shape[1] for shape in four.output_shape]
     assert all(1.4 < finer / coarser <= 3 for coarser, finer in itertools.pairwise(sides))
-    assert [weight.shape for weight in one.weights] == [weight.shape for weight in three.weights]
-    three.set_weights(one.get_weights())
+    assert [weight.shape for weight in one.weights] == [weight.shape for weight in four.weights]
+    four.set_weights(one.get_weights())
     patches = np.random.default_rng(0).normal(size=(1, SIZE_PX, SIZE_PX, 3))
-    last, *others = three.predict_on_batch(patches)
+    last, *others = four.predict_on_batch(patches)
     np.testing.assert_allclose(last, one.predict_on_batch(patches), rtol=1e-4, atol=1e-5)
     assert all(np.ptp(each) > 0 for each in others)
 

@@ -20,6 +20,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "chance": ("seed", [1, 2], "a lucky one makes no better model"),
     "the machine": ("deterministic", [True], "how to compute"),
     "random features": ("freeze_epochs", [0, 1], "set train.weights"),
+    "a head on random features": ("probe_penalty", [0.0, 0.5], "name train.weights"),
     "a value": ("dropout", [0.1, 1.5], "dropout: 1.5: expected less than 1"),
     "an end": ("dropout", {"low": -0.1, "high": 0.5}, "dropout: -0.1"),
     "a word for a number": ("dropout", ["much"], "valid number"),

@@ -190,6 +190,26 @@ def test_a_training_that_was_killed_ends_as_one_that_was_not(
     assert_same_weights(finished.get_weights(), whole.get_weights())
 
 
+def test_what_comes_before_the_first_epoch_is_done_once(tmp_path: Path) -> None:
+    begun: list[Any] = []
+
+    def start(trained: Any, evaluated: Any) -> None:
+        begun.append(evaluated)
+        trained.set_weights([weight + 0.5 for weight in trained.get_weights()])
+
+    def fit_started(script: Script, state: TrainState | None = None) -> list[np.ndarray]:
+        config = make_train_config(epochs=2, optimizer="Adam", weight_decay=0.0)
+        evaluated = wrap(build_toy())
+        fit(wrap(build_toy()), evaluated, make_task(script, start=start), config, lambda epoch, row: None, state)
+        return list(evaluated.get_weights())
+
+    whole, state = fit_started(Script(0.1, 0.2)), TrainState(tmp_path)
+    with contextlib.suppress(Killed):
+        fit_started(Script(0.1, Killed()), state)
+    assert_same_weights(fit_started(Script(0.2), state), whole)
+    assert len(begun) == 2
+
+
 def test_averaged_weights_are_the_average_over_the_steps() -> None:
     model = build_toy()
     config = make_train_config(ema_momentum=0.75, optimizer="SGD", weight_decay=0.0)

@@ -78,6 +78,16 @@ def test_a_logit_is_that_of_a_probability(model: Any) -> None:
     np.testing.assert_allclose(scores[:, 3], (NUM + 0.5) / (NUM + 1), rtol=1e-4)
 
 
+def test_the_same_patches_give_the_same_head(model: Any) -> None:
+    batches, _, _ = make_batches()
+    heads = []
+    for _ in range(2):
+        fit_head(model, batches, NUM, PENALTY, turns=True)
+        heads.append(model.get_layer(HEAD).get_weights())
+    for one, other in zip(*heads, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_no_more_patches_are_read_than_memory_holds(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "MAX_VIEWS", 16)
     batches, _, _ = make_batches()

@@ -41,9 +41,8 @@ def fit_head(model: Any, batches: Iterable[Any], num_patches: int, penalty: floa
     scaler = StandardScaler(copy=False).fit(features)
     scaled = scaler.transform(features)
     ridge = Ridge(alpha=penalty * len(scaled)).fit(scaled, multi_hot)
-    slopes, offsets = np.transpose(
-        [_fit_logit(*each) for each in zip(ridge.predict(scaled).T, multi_hot.T, strict=True)]
-    )
+    by_class = zip(ridge.predict(scaled).T, multi_hot.T, strict=True)
+    slopes, offsets = np.transpose([_fit_logit(scores, has) for scores, has in by_class])
     kernel = ridge.coef_.T / scaler.scale_[:, np.newaxis] * slopes
     bias = ridge.intercept_ * slopes + offsets - scaler.mean_ @ kernel
     model.get_layer(HEAD).set_weights([kernel, bias])
@@ -53,10 +52,8 @@ def _read_features(model: Any, batches: Any, num_patches: int, symmetries: Any) 
     """Return the pooled features, float32 [view, feature], and the labels, 0 or 1, float32 [view, class]."""
     pooled = keras.Model(model.input, model.get_layer(HEAD).input)
     features, labels, num = [], [], 0
-    total = min(num_patches, MAX_VIEWS)
-    for _, bands, multi_hot in track(
-        batches, total=total, what="computing features", count=lambda batch: len(batch[0])
-    ):
+    total, what = min(num_patches, MAX_VIEWS), "computing features"
+    for _, bands, multi_hot in track(batches, total=total, what=what, count=lambda batch: len(batch[0])):
         features += [np.asarray(pooled.predict_on_batch(turn_bands(bands, *turn))) for turn in symmetries]
         labels += [np.asarray(multi_hot)] * len(symmetries)
         num += len(multi_hot)
@@ -70,7 +67,6 @@ def _fit_logit(scores: np.ndarray, has: np.ndarray) -> tuple[float, float]:
     num, num_with = len(has), has.sum()
     if num_with in (0, num):
         return 0.0, float(np.log((num_with + 0.5) / (num - num_with + 0.5)))
-    found = LogisticRegression().fit(
-        scores[:, np.newaxis], has
-    )  # its default penalty bounds the slope where they separate
+    # Its own penalty, the default, bounds the slope where the scores separate the labels.
+    found = LogisticRegression().fit(scores[:, np.newaxis], has)
     return float(found.coef_[0, 0]), float(found.intercept_[0])
