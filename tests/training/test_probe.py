@@ -30,7 +30,7 @@ def model() -> Any:
 def make_batches() -> tuple[list[Any], dict[str, np.ndarray], np.ndarray]:
     """Return batches of eight patches, all patches, and labels: two that brightness shows, none and all."""
     rng = np.random.default_rng(0)
-    bands = {
+    bands: dict[str, np.ndarray] = {
         "R": (rng.random((NUM, 32, 32)) * rng.uniform(20, 250, (NUM, 1, 1))).astype(np.uint8),
         "B05": (rng.random((NUM, 16, 16)) * rng.uniform(20, 900, (NUM, 1, 1))).astype(np.uint16),
     }
