@@ -21,6 +21,7 @@ from landscribe.figures.charts import (
     figure,
     make_text,
     shorten,
+    tick_whole_numbers,
 )
 
 # The last would be refused as a formula, if it were read as one.
@@ -100,6 +101,17 @@ def test_every_series_is_in_the_legend(tmp_path: Path) -> None:
     for name in ("_one", "_two"):
         draw_panels(tmp_path / f"{name}.png", "Lines", [1, 2], {"": {name: [1, 2]}}, "epoch")
     assert (tmp_path / "_one.png").read_bytes() != (tmp_path / "_two.png").read_bytes()
+
+
+@pytest.mark.parametrize("num_epochs", [1, 2, 3, 40])
+def test_no_tick_is_at_half_an_epoch(tmp_path: Path, num_epochs: int) -> None:
+    with figure(tmp_path / "epochs.png", 7, 4) as axes:
+        axes.plot(range(1, num_epochs + 1), [0.5] * num_epochs)
+        tick_whole_numbers(axes)
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    assert ticks
+    assert all(tick == round(tick) for tick in ticks)
 
 
 @pytest.mark.parametrize("limit", [5, 12, 40])

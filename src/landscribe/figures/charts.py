@@ -207,6 +207,11 @@ def draw_matrix(
         axes.figure.colorbar(image, ax=axes, shrink=0.7, label="share in %", format=lambda share, _: f"{100 * share:g}")
 
 
+def tick_whole_numbers(axes: Any) -> None:
+    """Let the horizontal axis, of epochs or trials, have ticks at whole numbers alone, also where there is only one."""
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+
+
 def draw_panels(
     path: Path, title: str, x: Sequence[float], panels: Mapping[str, Mapping[str, Sequence[float]]], x_label: str
 ) -> None:
@@ -223,7 +228,7 @@ def draw_panels(
         for axes, (label, series) in zip(np.atleast_1d(grid), panels.items(), strict=True):
             for name, values in series.items():
                 axes.plot(x, values, marker="." if len(x) < 40 else None, label=make_text(name))
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            tick_whole_numbers(axes)
             axes.set(ylabel=label)
             axes.legend(frameon=False)
         np.atleast_1d(grid)[0].set_title(title)

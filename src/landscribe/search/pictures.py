@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from landscribe.core.files import read_json
-from landscribe.figures.charts import draw_bars, draw_note, figure, make_text
+from landscribe.figures.charts import draw_bars, draw_note, figure, make_text, tick_whole_numbers
 from landscribe.search.config import MIN_TRIALS
 
 _VALUE = "val_macro_ap"
@@ -46,7 +46,7 @@ def _draw_history(path: Path, table: pd.DataFrame) -> None:
     with figure(path, 7, 4) as axes:
         _scatter(axes, table["trial"], table, "C0", "trial")
         axes.step(complete["trial"], complete[_VALUE].cummax(), where="post", color="C1", label="best so far")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        tick_whole_numbers(axes)
         axes.set(xlabel="trial (hollow: pruned)", ylabel="val macro AP", title=_TITLES["history"])
         axes.legend(frameon=False)
 
@@ -59,7 +59,7 @@ def _draw_epochs(path: Path, epochs: pd.DataFrame, summary: dict[str, Any]) -> N
         for (_, state), trial in epochs.groupby(["trial", "state"]):
             style = {"color": "#bb8866", "linestyle": "--"} if state == "PRUNED" else {"color": "C0"}
             axes.plot(trial["epoch"], trial[_VALUE], marker=".", alpha=0.7, **style)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        tick_whole_numbers(axes)
         axes.set(xlabel="epoch (dashed: pruned)", ylabel="val macro AP", title=title)
 
 
