@@ -90,3 +90,11 @@ def test_the_same_params_give_the_same_bytes_and_16_bits_others(records: TinyRec
     assert policies == ["float32"]
     assert mixed["loss"] != first[0]["loss"]
     assert mixed["loss"] == pytest.approx(first[0]["loss"], abs=0.02)
+
+
+def test_a_fitted_head_is_the_same_on_two_devices(records: TinyRecords) -> None:
+    # The weights are named and not read: the features of random ones are fitted as those of any others.
+    change = {"weights": "imagenet", "probe_penalty": 0.5, "freeze_epochs": "all", "learning_rate": 1e-6, "epochs": 1}
+    ((one, _, _),), ((two, _, _),) = (train(records, num_devices, change) for num_devices in (1, 2))
+    for name in ("loss", "val_loss", "val_macro_ap"):
+        np.testing.assert_allclose(two[0][name], one[0][name], rtol=1e-4)
