@@ -3,6 +3,9 @@
 Ridge regression in closed form, on standardised features of every patch in all its symmetries. Epochs of gradient steps
 end short of its optimum: docs/ucmerced.md has the figures. Fine-tuning that starts from a fitted head distorts the
 backbone less (Kumar et al., arXiv:2202.10054).
+
+The penalty is given. Leaving one view out, as the baseline does with one patch, would choose too small a one, since
+the other views of the patch stay in.
 """
 
 from collections.abc import Iterable
